@@ -15,6 +15,8 @@ typedef enum {
     GGUF_U64, GGUF_I64, GGUF_F64, GGUF_TYPE_COUNT,
 } gguf_type;
 
+size_t gguf_type_bytes(gguf_type type);  /* of one value; 0 for strings and arrays */
+
 typedef struct {
     str key;
     gguf_type type;          /* of the value; of the elements when is_array */
@@ -60,7 +62,10 @@ bool gguf_get_bool(const gguf_kv *kv, uint64_t i, bool *out);
 bool gguf_get_str(const gguf_kv *kv, uint64_t i, str *out);
 
 /* Writing, for converters and test models: add the metadata, then the tensors' descriptions, then emit the header; tensor data
- * follows in the same order, each padded to 32 bytes. */
+ * follows in the same order, each padded to 32 bytes (gguf_padding tells how many zero bytes come after a blob of so many).
+ * Keys and names are not compared: adding one twice makes a file that gguf_parse refuses. */
+enum { GGUF_WRITER_ALIGNMENT = 32 };
+
 typedef struct {
     strbuf kv, infos;
     uint64_t kv_count, tensor_count, data_bytes;
@@ -72,8 +77,9 @@ void gguf_put_bool(gguf_writer *w, const char *key, bool v);
 void gguf_put_str(gguf_writer *w, const char *key, str v);
 void gguf_put_array(gguf_writer *w, const char *key, gguf_type type, const void *elements, uint64_t count);
 void gguf_put_str_array(gguf_writer *w, const char *key, const str *elements, uint64_t count);
-void gguf_put_raw(gguf_writer *w, const gguf_kv *kv);                 /* copies a pair from a parsed file */
+void gguf_put_raw(gguf_writer *w, const gguf_kv *kv);                 /* copies a pair from a parsed file; skips general.alignment */
 void gguf_put_tensor(gguf_writer *w, str name, uint32_t n_dims, const uint64_t *dims, const dtype_info *type);
-bool gguf_emit_header(gguf_writer *w, strbuf *out);                   /* false when memory ended */
+bool gguf_emit_header(gguf_writer *w, strbuf *out);                   /* false: memory ended, or a tensor had an impossible size */
+uint64_t gguf_padding(uint64_t bytes);                                /* zero bytes up to the next multiple of 32 */
 void gguf_writer_free(gguf_writer *w);
 #endif
