@@ -27,7 +27,7 @@ typedef struct {
     bool tied;                    /* the output is always the embedding */
     uint32_t window_period;       /* every n-th layer sees everything, the others a window; 0 = all layers alike */
     double rope_theta, rope_theta_windowed; /* defaults when the file does not say */
-    bool window_used;             /* false: a window in the file is noted but not applied (see arch.c) */
+    bool window_rope;             /* windowed layers have a theta of their own and no scaling */
 } llm_arch;
 
 const llm_arch *llm_arch_find(str name);                  /* by GGUF name; NULL when unknown */
