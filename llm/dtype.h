@@ -28,7 +28,8 @@ typedef struct {
 
 const dtype_info *dtype_find(uint32_t id);          /* NULL: not a type we support */
 const dtype_info *dtype_by_name(str name);          /* "q4_0" or "Q4_0"; NULL when unknown */
-/* For messages: a name for an id we refuse ("IQ2_XS", "withdrawn type 4", "unknown type 77"). */
+const dtype_info *dtype_row(size_t i);              /* every type in turn; NULL after the last */
+/* For messages: a name for an id we refuse ("IQ2_XS", "withdrawn type 4", "unknown type"). */
 const char *dtype_refused_name(uint32_t id);
 /* Bytes of a row of n elements; false when n is not a multiple of the block, or on overflow. */
 bool dtype_row_bytes(const dtype_info *t, uint64_t n, uint64_t *bytes);
