@@ -2,12 +2,12 @@
  *
  *     llm_vocab v;  ...filled by vocab_from_gguf or vocab_from_json...
  *     tokenizer *t = tokenizer_new(&v, d);
- *     tokenizer_encode(t, STR("Hello"), TOK_ADD_BOS | TOK_PARSE_SPECIAL, &ids, d);
+ *     tokenizer_encode(t, STR("Hello"), TOK_ADD_SPECIAL | TOK_PARSE_SPECIAL, &ids, d);
  *     detok s = {0};  detok_push(t, &s, id, &out);  detok_finish(&s, &out);
  *
- * Two kinds: SentencePiece-style BPE by scores, and byte-level BPE by merge ranks, the latter behind the model's pre-tokenizer
- * (PCRE2 patterns). The tokenizer copies nothing: the vocab and what it points to must outlive it. A tokenizer is immutable
- * after tokenizer_new and may be used by many threads.
+ * Two kinds: SentencePiece-style BPE by scores (by ranks when it comes from tokenizer.json), and byte-level BPE by merge ranks,
+ * the latter behind the model's pre-tokenizer (PCRE2 patterns). The tokenizer copies nothing: the vocab and what it points to
+ * must outlive it. A tokenizer is immutable after tokenizer_new and may be used by many threads.
  */
 #ifndef INGOT_LLM_TOKENIZER_H
 #define INGOT_LLM_TOKENIZER_H
@@ -24,8 +24,10 @@ typedef enum {
 typedef struct {
     str pattern;             /* PCRE2, UTF and UCP on */
     bool isolate;            /* true: every match and every gap is a piece; false: gaps are pieces too but matches are dropped */
+    bool drop_gaps;          /* only matches are pieces (HF: Removed with invert) */
 } pre_rule;
 
+enum { STRIP_LEFT = 1, STRIP_RIGHT = 2 };
 enum { PRE_RULES_MAX = 16, STOP_IDS_MAX = 32 };
 
 typedef struct {
@@ -34,13 +36,18 @@ typedef struct {
     str *tokens;             /* [count]: as stored in the file (byte-mapped for VOCAB_BPE, U+2581 for spaces in VOCAB_SPM) */
     float *scores;           /* [count] or NULL */
     uint8_t *kinds;          /* [count] of token_kind */
+    uint8_t *strips;         /* [count] or NULL: STRIP_* of special tokens, which swallow the white space beside them */
     size_t merge_count;
-    str *merges;             /* [merge_count] "left right" in rank order */
+    str *merges;             /* [merge_count] "left right" in rank order. VOCAB_SPM with merges goes by them, not by scores */
     const char *pre;         /* name of the pre-tokenizer, for messages */
     pre_rule rules[PRE_RULES_MAX];
     int rule_count;
     int32_t bos, eos, unk, pad;                  /* -1 when the model has none */
     bool add_bos, add_eos, add_space_prefix;
+    bool prefix_first_only;  /* add_space_prefix: at the start of the text only (Metaspace "first") */
+    bool prefix_unless_space;/* add_space_prefix: only where no space stands yet (Metaspace) */
+    bool unk_for_missing;    /* text that no token can say becomes unk; else it is left out */
+    bool fuse_unk;           /* a run of such text is one unk */
     bool ignore_merges;      /* a piece that is a token is taken whole */
     bool byte_level_prefix;  /* byte-level: put a space before text that starts with none (ByteLevel.add_prefix_space) */
     bool normalize_nfc;
@@ -73,7 +80,7 @@ enum {
     TOK_ADD_SPECIAL = 1,     /* add BOS / EOS as the model wants, unless already there */
     TOK_PARSE_SPECIAL = 2,   /* text that spells a control token becomes that token. Never set it for text of a user. */
 };
-/* Appends to `out`. Invalid UTF-8 is encoded byte by byte. */
+/* Appends to `out`. Invalid UTF-8 is encoded byte by byte. On failure `out` is as before. At most 1 GiB of text. */
 bool tokenizer_encode(const tokenizer *t, str text, unsigned flags, token_list *out, diag *d);
 bool tokenizer_is_stop(const tokenizer *t, int32_t id);
 int32_t tokenizer_find(const tokenizer *t, str token);   /* id of an exact token string, -1 when absent */
