@@ -1,8 +1,8 @@
 /* The table of tensor types. A new type is one row here and two functions in one of the dtype_*.c files:
  * dtype_simple.c has the plain numbers and the blocks of 32, dtype_k.c and dtype_k_search.c the blocks of 256.
  *
- * Left out, and refused by name: codebook types (IQ1..IQ3), IQ4_XS, ternary types, MXFP4 and NVFP4 (mixtures of experts),
- * integers and doubles (no weights come in them), Q8_1 and Q8_K (never in files).
+ * Left out, and refused by name: codebook types (IQ1..IQ3), IQ4_XS, ternary types, MXFP4 and NVFP4 (mixtures of
+ * experts), integers and doubles (no weights come in them), Q8_1 and Q8_K (never in files).
  */
 #include "llm/dtype.h"
 #include "llm/dtype_blocks.h"

@@ -21,8 +21,8 @@ typedef struct {
     uint32_t block_elems, block_bytes;
     /* n is a multiple of block_elems; the pointers do not overlap; `blocks` needs no alignment. */
     void (*to_f32)(const void *blocks, float *out, size_t n);
-    /* F32..Q5_1, Q8_0 and IQ4_NL round as the reference quantiser of ggml does; K types search their scales. NaN and infinity
-     * in the input give unspecified (but bounded) blocks. */
+    /* F32..Q5_1, Q8_0 and IQ4_NL round as the reference quantiser of ggml does; K types search their scales. NaN and
+     * infinity in the input give unspecified blocks. */
     void (*from_f32)(const float *in, void *blocks, size_t n);
 } dtype_info;
 

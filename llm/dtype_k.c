@@ -1,5 +1,5 @@
-/* K types to f32: blocks of 256 elements in sub-blocks of 16 or 32, whose small scales are themselves quantised against
- * one or two f16 of the block. Element e of a block is in half e / 128, group (e % 128) / 32, lane e % 32.
+/* K types to f32: blocks of 256 elements in sub-blocks of 16 or 32, whose small scales are themselves quantised
+ * against one or two f16 of the block. Element e of a block is in half e / 128, group (e % 128) / 32, lane e % 32.
  */
 #include "llm/dtype_blocks.h"
 
@@ -20,7 +20,8 @@ void dtype_q2_k_to_f32(const void *blocks, float *out, size_t n) {
     }
 }
 
-/* Sixteen 6-bit scales in 12 bytes: bytes 0..7 hold the low nibbles of scales 0..7 and 8..15, bytes 8..11 the high pairs. */
+/* Sixteen 6-bit scales in 12 bytes: bytes 0..7 hold the low nibbles of scales 0..7 and 8..15, bytes 8..11 the high
+ * pairs. */
 static inline int q3_scale(const uint8_t *s, int k) {
     int low = k < 8 ? s[k] & 15 : s[k - 8] >> 4;
     return (low | (s[8 + k % 4] >> k / 4 * 2 & 3) << 4) - 32;
@@ -40,8 +41,8 @@ void dtype_q3_k_to_f32(const void *blocks, float *out, size_t n) {
     }
 }
 
-/* Eight 6-bit scales and minima in 12 bytes: sub-blocks 0..3 in the low six bits of bytes 0..3 and 4..7; sub-blocks 4..7 in
- * the nibbles of bytes 8..11, their upper two bits on top of bytes 0..3 and 4..7. */
+/* Eight 6-bit scales and minima in 12 bytes: sub-blocks 0..3 in the low six bits of bytes 0..3 and 4..7; sub-blocks
+ * 4..7 in the nibbles of bytes 8..11, their upper two bits on top of bytes 0..3 and 4..7. */
 static inline void q4_scale(const uint8_t *b, int s, float *scale, float *minimum) {
     *scale = (float)(s < 4 ? b[s] & 63 : (b[s + 4] & 15) | b[s - 4] >> 6 << 4);
     *minimum = (float)(s < 4 ? b[s + 4] & 63 : b[s + 4] >> 4 | b[s] >> 6 << 4);

@@ -1,9 +1,11 @@
-/* f32 to K types. There is no rule for the scales, so they are searched, sub-block by sub-block: for each of about twenty
- * step sizes around the obvious one, round the elements, then solve for the scale (and minimum) that fits these integers best
- * in weighted least squares; keep the fit that explains most. Large elements weigh more: w = |x| + rms(x).
- * Then the scales of a block are rounded against their largest, and the elements once more against the rounded scales.
+/* f32 to K types. There is no rule for the scales, so they are searched, sub-block by sub-block: for each of about
+ * twenty step sizes around the obvious one, round the elements, then solve for the scale (and minimum) that fits
+ * these integers best in weighted least squares; keep the fit that explains most. Large elements weigh more: w = |x|
+ * + rms(x). Then the scales of a block are rounded against their largest, and the elements once more against the
+ * rounded scales.
  *
- * The error is compared with the reference quantiser's in tests/test_dtype.c. Left out: importance weights from activations.
+ * The error is compared with the reference quantiser's in tests/test_dtype.c. Left out: importance weights from
+ * activations.
  */
 #include "llm/dtype_blocks.h"
 #include <math.h>
@@ -29,8 +31,8 @@ static inline void weigh(const float *x, int n, float *w) {
 
 /* ---- the two searches ---- */
 
-/* x ~ scale q, q in [-levels, levels - 1]. The best scale for given q is sum(wxq) / sum(wqq), and the part of sum(wxx)
- * it explains sum(wxq)^2 / sum(wqq). */
+/* x ~ scale q, q in [-levels, levels - 1]. The best scale for given q is sum(wxq) / sum(wqq), and the part of
+ * sum(wxx) it explains sum(wxq)^2 / sum(wqq). */
 static float search_symmetric(const float *x, int n, int levels) {
     float w[GROUP_MAX], extreme = 0, best = 0, best_scale = 0;
     for (int i = 0; i < n; i++) extreme = fabsf(x[i]) > fabsf(extreme) ? x[i] : extreme;
@@ -184,7 +186,8 @@ static void quantise_symmetric(const float *x, int levels, int scale_levels, sym
     for (int k = 0; k < 16; k++) {
         b->scale[k] = (int8_t)round_to(scale[k] * inverse, -scale_levels, scale_levels - 1);
         float step = reciprocal(b->d * b->scale[k]);
-        for (int i = 16 * k; i < 16 * (k + 1); i++) b->q[i] = (uint8_t)(round_to(x[i] * step, -levels, levels - 1) + levels);
+        for (int i = 16 * k; i < 16 * (k + 1); i++)
+            b->q[i] = (uint8_t)(round_to(x[i] * step, -levels, levels - 1) + levels);
     }
 }
 

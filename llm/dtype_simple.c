@@ -1,5 +1,5 @@
-/* Plain numbers, and blocks of 32 elements with one scale. Rounding follows ggml's reference quantisers bit for bit: in
- * f32, multiply by the reciprocal of the unrounded scale, then add and cut off (halves away from zero for Q8_0).
+/* Plain numbers, and blocks of 32 elements with one scale. Rounding follows ggml's reference quantisers bit for bit:
+ * in f32, multiply by the reciprocal of the unrounded scale, then add and cut off (halves away from zero for Q8_0).
  *
  * Inner loops have constant trip counts and no branches, so that compilers turn them into vector code.
  */

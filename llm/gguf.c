@@ -1,10 +1,11 @@
-/* Reading GGUF headers. A cursor walks the bytes; every step asks `take` for the bytes it is about to read, and `take` knows
- * three answers: here they are, the file has them but the caller has not read that far (NEED_MORE), the file cannot have
- * them (BAD). Counts are held against the file's size and then against `len` before anything is allocated, so that the
- * memory used is at most a small multiple of the bytes already given.
+/* Reading GGUF headers. A cursor walks the bytes; every step asks `take` for the bytes it is about to read, and
+ * `take` knows three answers: here they are, the file has them but the caller has not read that far (NEED_MORE), the
+ * file cannot have them (BAD). Counts are held against the file's size and then against `len` before anything is
+ * allocated, so that the memory used is at most a small multiple of the bytes already given.
  *
- * Left out: GGUF version 1 (32-bit counts), big-endian files, arrays of arrays. The reference reader also wants tensors
- * without gaps, in the order of their descriptions; here they need only lie apart from each other and inside the file.
+ * Left out: GGUF version 1 (32-bit counts), big-endian files, arrays of arrays. The reference reader also wants
+ * tensors without gaps, in the order of their descriptions; here they need only lie apart from each other and inside
+ * the file.
  */
 #include "llm/gguf.h"
 #include <inttypes.h>
@@ -21,6 +22,7 @@ enum {
 };
 #define STRING_BYTES_MAX (64ull << 20)
 #define ARRAY_COUNT_MAX (1ull << 30)
+#define U64 PRIu64
 #define DAMAGED "the file is damaged or was cut short: fetch or convert it again"
 
 size_t gguf_type_bytes(gguf_type type) {
@@ -60,13 +62,13 @@ static bool oom(reader *r) {
 }
 
 #define BAD(r, fmt, ...)                                                                                               \
-    ((r)->status = GGUF_BAD, diag_error((r)->d, "%s: byte %" PRIu64 ": " fmt, (r)->name, (r)->at, ##__VA_ARGS__))
+    ((r)->status = GGUF_BAD, diag_error((r)->d, "%s: byte %" U64 ": " fmt, (r)->name, (r)->at, ##__VA_ARGS__))
 
 /* Are `count` things of at least `each` bytes ahead? */
 static bool ahead(reader *r, uint64_t count, uint64_t each, const char *what) {
     uint64_t need;
     if (__builtin_mul_overflow(count, each, &need) || need > r->file_bytes - r->at)
-        return BAD(r, "%s cannot fit into the %" PRIu64 " bytes that are left; " DAMAGED, what, r->file_bytes - r->at);
+        return BAD(r, "%s cannot fit into the %" U64 " bytes that are left; " DAMAGED, what, r->file_bytes - r->at);
     if (need <= r->len - r->at) return true;
     r->status = GGUF_NEED_MORE;
     return false;
@@ -94,7 +96,8 @@ static bool read_u64(reader *r, uint64_t *out, const char *what) {
 static bool read_str(reader *r, str *out, uint64_t max_bytes, const char *what) {
     uint64_t n;
     if (!read_u64(r, &n, what)) return false;
-    if (n > max_bytes) return BAD(r, "%s has %" PRIu64 " bytes, at most %" PRIu64 " are allowed; " DAMAGED, what, n, max_bytes);
+    if (n > max_bytes)
+        return BAD(r, "%s has %" U64 " bytes, at most %" U64 " are allowed; " DAMAGED, what, n, max_bytes);
     const uint8_t *p = take(r, n, 1, what);
     if (p) *out = (str){(const char *)p, (size_t)n};
     return p;
@@ -116,14 +119,16 @@ static bool read_elements(reader *r, gguf_kv *kv) {
     if (kv->type == GGUF_STRING) return read_strings(r, kv);
     if (!take(r, kv->count, gguf_type_bytes(kv->type), "a value")) return false;
     for (uint64_t i = 0; kv->type == GGUF_BOOL && i < kv->count; i++)
-        if (kv->data[i] > 1) return BAD(r, "key '%s': a bool is %d, not 0 or 1; " DAMAGED, show(kv->key).text, kv->data[i]);
+        if (kv->data[i] > 1)
+            return BAD(r, "key '%s': a bool is %d, not 0 or 1; " DAMAGED, show(kv->key).text, kv->data[i]);
     return true;
 }
 
 static bool read_type(reader *r, gguf_kv *kv) {
     uint32_t type;
     if (!read_u32(r, &type, "a value type")) return false;
-    if (type >= GGUF_TYPE_COUNT) return BAD(r, "key '%s': unknown value type %" PRIu32 "; " DAMAGED, show(kv->key).text, type);
+    if (type >= GGUF_TYPE_COUNT)
+        return BAD(r, "key '%s': unknown value type %u; " DAMAGED, show(kv->key).text, type);
     kv->type = (gguf_type)type;
     return true;
 }
@@ -135,9 +140,9 @@ static bool read_value(reader *r, gguf_kv *kv) {
     kv->is_array = true;
     if (!read_type(r, kv) || !read_u64(r, &kv->count, "an array length")) return false;
     if (kv->type == GGUF_ARRAY)
-        return BAD(r, "key '%s': arrays of arrays are not supported; write the file without this key", show(kv->key).text);
+        return BAD(r, "key '%s': arrays of arrays are not supported; leave this key out", show(kv->key).text);
     if (kv->count > ARRAY_COUNT_MAX)
-        return BAD(r, "key '%s': %" PRIu64 " elements, at most 2^30 are allowed", show(kv->key).text, kv->count);
+        return BAD(r, "key '%s': %" U64 " elements, at most 2^30 are allowed", show(kv->key).text, kv->count);
     return read_elements(r, kv);
 }
 
@@ -161,8 +166,9 @@ static bool read_kv(reader *r, size_t i) {
 static bool read_alignment(reader *r) {
     const gguf_kv *kv = gguf_find(r->g, "general.alignment");
     uint64_t n = ALIGNMENT_DEFAULT;
-    if (kv && (kv->is_array || !gguf_get_u64(kv, 0, &n))) return BAD(r, "general.alignment is not a whole number; " DAMAGED);
-    if (!n || n & (n - 1)) return BAD(r, "general.alignment is %" PRIu64 ", not a power of two; " DAMAGED, n);
+    if (kv && (kv->is_array || !gguf_get_u64(kv, 0, &n)))
+        return BAD(r, "general.alignment is not a whole number; " DAMAGED);
+    if (!n || n & (n - 1)) return BAD(r, "general.alignment is %" U64 ", not a power of two; " DAMAGED, n);
     r->g->alignment_bytes = n;
     return true;
 }
@@ -172,12 +178,13 @@ static bool read_alignment(reader *r) {
 static bool read_dims(reader *r, gguf_tensor *t, uint64_t *elements) {
     shown name = show(t->name);
     if (!read_u32(r, &t->n_dims, "a tensor's number of dimensions")) return false;
-    if (t->n_dims > 4) return BAD(r, "tensor '%s' has %" PRIu32 " dimensions, at most 4 are allowed", name.text, t->n_dims);
+    if (t->n_dims > 4) return BAD(r, "tensor '%s' has %u dimensions, at most 4 are allowed", name.text, t->n_dims);
     for (int i = 0; i < 4; i++) t->dims[i] = 1;
     for (uint32_t i = 0; i < t->n_dims; i++) {
         if (!read_u64(r, &t->dims[i], "a tensor's dimension")) return false;
         if (!t->dims[i] || t->dims[i] > INT64_MAX || __builtin_mul_overflow(*elements, t->dims[i], elements))
-            return BAD(r, "tensor '%s': dimension %" PRIu32 " is %" PRIu64 ", which is impossible; " DAMAGED, name.text, i, t->dims[i]);
+            return BAD(r, "tensor '%s': dimension %u is %" U64 ", which is impossible; " DAMAGED, name.text, i,
+                       t->dims[i]);
     }
     if (!t->n_dims) t->n_dims = 1; /* a scalar, as some tools write it */
     return true;
@@ -190,10 +197,10 @@ static bool read_tensor_type(reader *r, gguf_tensor *t, uint64_t elements) {
     if (!read_u32(r, &id, "a tensor's type")) return false;
     t->type = dtype_find(id);
     if (!t->type)
-        return BAD(r, "tensor '%s' has type %s (id %" PRIu32 "), which is not supported; use a file in F16, BF16, Q8_0, Q4_0 or a K type",
+        return BAD(r, "tensor '%s' has type %s (id %u), which is not supported; use F16, BF16, Q8_0, Q4_0 or a K type",
                    name.text, dtype_refused_name(id), id);
     if (!dtype_row_bytes(t->type, t->dims[0], &row_bytes))
-        return BAD(r, "tensor '%s': rows of %" PRIu64 " elements are no multiple of the %" PRIu32 " in a %s block; " DAMAGED,
+        return BAD(r, "tensor '%s': rows of %" U64 " elements are no multiple of the %u in a %s block; " DAMAGED,
                    name.text, t->dims[0], t->type->block_elems, t->type->name);
     if (__builtin_mul_overflow(row_bytes, elements / t->dims[0], &t->size_bytes))
         return BAD(r, "tensor '%s' is larger than any file; " DAMAGED, name.text);
@@ -204,7 +211,8 @@ static bool read_tensor(reader *r, size_t i) {
     gguf_tensor *t = &r->g->tensors[i];
     uint64_t elements = 1;
     str name;
-    if (!read_str(r, &name, TENSOR_NAME_BYTES_MAX, "a tensor name") || !usable_name(r, name, "tensor name")) return false;
+    if (!read_str(r, &name, TENSOR_NAME_BYTES_MAX, "a tensor name")) return false;
+    if (!usable_name(r, name, "tensor name")) return false;
     t->name = (str){arena_strndup(r->a, name.p, name.n), name.n};
     if (!t->name.p) return oom(r);
     return add_unique(r, &r->g->tensor_index, t->name, i, "tensor") && read_dims(r, t, &elements) &&
@@ -215,16 +223,17 @@ static bool read_tensor(reader *r, size_t i) {
 static bool place_tensors(reader *r) {
     gguf *g = r->g;
     uint64_t align = g->alignment_bytes, end;
-    if (__builtin_add_overflow(r->at, align - 1, &end)) return BAD(r, "general.alignment is larger than any file; " DAMAGED);
+    if (__builtin_add_overflow(r->at, align - 1, &end))
+        return BAD(r, "general.alignment is larger than any file; " DAMAGED);
     g->data_offset_bytes = end & ~(align - 1);
     for (size_t i = 0; i < g->tensor_count; i++) {
         gguf_tensor *t = &g->tensors[i];
         if (t->offset_bytes & (align - 1))
-            return BAD(r, "tensor '%s' starts at %" PRIu64 ", not a multiple of %" PRIu64 "; " DAMAGED, show(t->name).text,
+            return BAD(r, "tensor '%s' starts at %" U64 ", not a multiple of %" U64 "; " DAMAGED, show(t->name).text,
                        t->offset_bytes, align);
         if (__builtin_add_overflow(t->offset_bytes, g->data_offset_bytes, &t->offset_bytes) ||
             __builtin_add_overflow(t->offset_bytes, t->size_bytes, &end) || end > r->file_bytes)
-            return BAD(r, "tensor '%s' (%" PRIu64 " bytes) lies outside the file of %" PRIu64 " bytes; " DAMAGED,
+            return BAD(r, "tensor '%s' (%" U64 " bytes) lies outside the file of %" U64 " bytes; " DAMAGED,
                        show(t->name).text, t->size_bytes, r->file_bytes);
     }
     return true;
@@ -260,14 +269,14 @@ static bool read_version(reader *r) {
     if (v == 2 || v == 3) return true;
     if (v && !(v & 0xFFFF)) return BAD(r, "the file was written for the other byte order; convert it to little-endian");
     if (v == 1) return BAD(r, "GGUF version 1 is obsolete; convert the model again with a current tool");
-    return BAD(r, "GGUF version %" PRIu32 " is not known (2 and 3 are); a newer program may read it", v);
+    return BAD(r, "GGUF version %u is not known (2 and 3 are); a newer program may read it", v);
 }
 
 static bool read_counts(reader *r) {
     uint64_t tensors, kvs;
     if (!read_u64(r, &tensors, "the number of tensors") || !read_u64(r, &kvs, "the number of keys")) return false;
-    if (!ahead(r, kvs, KV_BYTES_MIN, "the metadata announced") || !ahead(r, tensors, TENSOR_BYTES_MIN, "the tensors announced"))
-        return false;
+    if (!ahead(r, kvs, KV_BYTES_MIN, "the metadata announced")) return false;
+    if (!ahead(r, tensors, TENSOR_BYTES_MIN, "the tensors announced")) return false;
     r->g->kv = arena_push_n(r->a, gguf_kv, kvs);
     r->g->tensors = arena_push_n(r->a, gguf_tensor, tensors);
     if (!r->g->kv || !r->g->tensors) return oom(r);
@@ -286,7 +295,8 @@ static bool read_all(reader *r) {
     return place_tensors(r) && check_overlaps(r);
 }
 
-gguf_status gguf_parse(gguf *g, arena *a, const char *name, const uint8_t *bytes, size_t len, uint64_t file_bytes, diag *d) {
+gguf_status gguf_parse(gguf *g, arena *a, const char *name, const uint8_t *bytes, size_t len, uint64_t file_bytes,
+                       diag *d) {
     *g = (gguf){0};
     reader r = {.g = g, .a = a, .name = name, .bytes = bytes, .file_bytes = file_bytes, .d = d};
     r.len = len < file_bytes ? len : file_bytes;
@@ -315,8 +325,9 @@ const gguf_tensor *gguf_find_tensor(const gguf *g, str name) {
 /* An integer of any width as sign and magnitude, so that i64 and u64 both fit. */
 static bool get_integer(const gguf_kv *kv, uint64_t i, bool *negative, uint64_t *bits) {
     if (!kv || i >= kv->count) return false;
-    bool is_signed = kv->type == GGUF_I8 || kv->type == GGUF_I16 || kv->type == GGUF_I32 || kv->type == GGUF_I64;
-    if (!is_signed && kv->type != GGUF_U8 && kv->type != GGUF_U16 && kv->type != GGUF_U32 && kv->type != GGUF_U64) return false;
+    gguf_type t = kv->type;
+    bool is_signed = t == GGUF_I8 || t == GGUF_I16 || t == GGUF_I32 || t == GGUF_I64;
+    if (!is_signed && t != GGUF_U8 && t != GGUF_U16 && t != GGUF_U32 && t != GGUF_U64) return false;
     size_t n = gguf_type_bytes(kv->type);
     *bits = 0;
     memcpy(bits, kv->data + i * n, n);

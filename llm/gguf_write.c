@@ -1,5 +1,6 @@
-/* Writing GGUF headers, version 3. Pairs and descriptions are kept as the bytes they will be in the file; the header is
- * their concatenation behind the counts. Running out of memory is remembered by the strbufs and told once, at the end.
+/* Writing GGUF headers, version 3. Pairs and descriptions are kept as the bytes they will be in the file; the header
+ * is their concatenation behind the counts. Running out of memory is remembered by the strbufs and told once, at the
+ * end.
  */
 #include "llm/gguf.h"
 
@@ -67,7 +68,8 @@ uint64_t gguf_padding(uint64_t bytes) { return -bytes & (GGUF_WRITER_ALIGNMENT -
 void gguf_put_tensor(gguf_writer *w, str name, uint32_t n_dims, const uint64_t *dims, const dtype_info *type) {
     uint64_t size_bytes = 0, end;
     bool possible = n_dims >= 1 && n_dims <= 4 && dtype_row_bytes(type, dims[0], &size_bytes);
-    for (uint32_t i = 1; possible && i < n_dims; i++) possible = !__builtin_mul_overflow(size_bytes, dims[i], &size_bytes);
+    for (uint32_t i = 1; possible && i < n_dims; i++)
+        possible = !__builtin_mul_overflow(size_bytes, dims[i], &size_bytes);
     possible = possible && !__builtin_add_overflow(w->data_bytes, size_bytes, &end) && end <= INT64_MAX;
     if (!possible) { /* no file holds it; the emit call will say no */
         w->infos.oom = true;

@@ -1,4 +1,5 @@
-/* Do tensor types mean what other programs think they mean? Golden blocks from gguf-py and ggml: tests/data/dtype/README.txt. */
+/* Do tensor types mean what other programs think they mean? Golden blocks from gguf-py and ggml:
+ * tests/data/dtype/README.txt. */
 #include "base/arena.h"
 #include "base/file.h"
 #include "base/half.h"
@@ -14,7 +15,8 @@
 enum { ELEMS_MAX = 256, BYTES_MAX = 1024 };
 
 /* Types that have a golden file. */
-static const char *const golden[] = {"Q4_0", "Q4_1", "Q5_0", "Q5_1", "Q8_0", "IQ4_NL", "Q2_K", "Q3_K", "Q4_K", "Q5_K", "Q6_K"};
+static const char *const golden[] = {"Q4_0", "Q4_1", "Q5_0", "Q5_1", "Q8_0", "IQ4_NL",
+                                     "Q2_K", "Q3_K", "Q4_K", "Q5_K", "Q6_K"};
 
 static int hex_digit(char c) { return c <= '9' ? c - '0' : c - 'a' + 10; }
 
@@ -47,7 +49,8 @@ static void check_decode(const dtype_info *t, str block, str values) {
     assert_int_equal(unhex(values, (uint8_t *)want), t->block_elems * 4);
     t->to_f32(bytes + 1, got, t->block_elems); /* at an odd address on purpose */
     for (uint32_t i = 0; i < t->block_elems; i++)
-        if (!same_float(want[i], got[i])) fail_msg("%s element %u: %a, not %a", t->name, i, (double)got[i], (double)want[i]);
+        if (!same_float(want[i], got[i]))
+            fail_msg("%s element %u: %a, not %a", t->name, i, (double)got[i], (double)want[i]);
 }
 
 static void check_encode(const dtype_info *t, str values, str block) {
@@ -138,7 +141,8 @@ static void whole_rows(void **state) {
     }
 }
 
-/* Bad numbers in, any block out; but nothing undefined (this test is for the sanitisers) and nothing beyond the block. */
+/* Bad numbers in, any block out; but nothing undefined (this test is for the sanitisers) and nothing beyond the
+ * block. */
 static void hostile_floats(void **state) {
     (void)state;
     static const float bad[] = {NAN, INFINITY, -INFINITY, 3e38f, -3e38f, 1e-45f, -1e-40f, 0.0f, -0.0f, 1.0f};
