@@ -26,7 +26,7 @@ static inline uint16_t f16_from_f32(float f) {
         float aligned = f32_from_bits(u) + 0.5f;
         return (uint16_t)(sign | (f32_bits(aligned) - 0x3F000000));
     }
-    return (uint16_t)(sign | ((u + 0xFFF + (u >> 13 & 1)) >> 13) - (112u << 10));
+    return (uint16_t)(sign | (((u + 0xFFF + (u >> 13 & 1)) >> 13) - (112u << 10)));
 }
 
 static inline float f32_from_bf16(uint16_t h) { return f32_from_bits((uint32_t)h << 16); }

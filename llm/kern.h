@@ -1,0 +1,50 @@
+/* Kernels: the arithmetic of the native engine, one table per instruction set, chosen at run time.
+ *
+ * A kernel multiplies one panel of 16 rows (pack.h) by the activations of some tokens. Rows never share a sum, so results do not depend on
+ * how panels are split over threads; the order of additions is fixed per table.
+ *
+ * Activations for quantised weights are integers with one f32 scale per 32 columns: 8 bits (x = scale * hi), or 16 bits
+ * (x = scale * (255 * hi + lo)), which makes the result as good as f32 activations at twice the integer work.
+ */
+#ifndef INGOT_LLM_KERN_H
+#define INGOT_LLM_KERN_H
+#include "llm/pack.h"
+
+/* Base of the two digits of a 16-bit activation: 255 and not 256, so that |lo| <= 127, which the AVX2 kernels need. */
+enum { ACT_DIGIT_BASE = 255 };
+
+/* Activations of `tokens` rows. Integer parts are there when `hi` is not NULL. */
+typedef struct {
+    float *f;             /* [tokens][stride] */
+    int8_t *hi, *lo;      /* [tokens][stride]; lo is NULL for 8-bit activations */
+    float *scale;         /* [tokens][stride / 32] */
+    int32_t *sums;        /* [tokens][stride / 16]: sum of the integers of 16 columns */
+    float *scaled_sums;   /* the same times the scale */
+    size_t cols, stride;  /* stride: cols rounded up to 64 */
+} acts;
+
+static inline size_t acts_stride(size_t cols) { return (cols + 63) & ~(size_t)63; }
+
+typedef struct {
+    const char *name;
+    bool (*usable)(void);            /* does this processor have it? */
+    /* y[t * y_stride + r] = panel row r . activations of token first + t, for t < tokens, r < 16. Any number of tokens. */
+    void (*gemm[PACK_COUNT])(const uint8_t *panel, const acts *x, size_t first, size_t tokens, float *y, size_t y_stride);
+    void (*quantize)(const acts *x, size_t token);     /* fills the integer parts of one row from f */
+    void (*norm_rms)(const float *x, const float *w, float eps, float *y, size_t n);
+    void (*norm_layer)(const float *x, const float *w, const float *b, float eps, float *y, size_t n);
+    void (*silu_mul)(float *gate, const float *up, size_t n);      /* gate = silu(gate) * up; up NULL: no product */
+    void (*gelu_mul)(float *gate, const float *up, size_t n);      /* tanh form of GELU */
+    /* x = exp(cap(x * scale) - max), returns the sum; cap 0 = none. For attention scores. */
+    float (*softmax_exp)(float *x, size_t n, float scale, float cap);
+} kern;
+
+const kern *kern_best(void);
+const kern *kern_by_name(str name);      /* NULL: unknown, or this processor lacks it */
+const kern *kern_row(size_t i);          /* all that were compiled, best first; NULL after the last */
+
+extern const kern kern_portable;
+#if defined(__x86_64__)
+extern const kern kern_avx2, kern_avx512, kern_amx;
+#endif
+#endif
