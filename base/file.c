@@ -77,9 +77,10 @@ bool file_writer_open(file_writer *w, const char *path, diag *d) {
         file_writer_abort(w);
         return diag_oom(d, path);
     }
-    snprintf(w->temporary, n + 32, "%s.tmp-%ld", path, (long)getpid());
-    w->out = fopen(w->temporary, "wb");
-    if (w->out) return true;
+    snprintf(w->temporary, n + 32, "%s.tmp-XXXXXX", path);
+    int fd = mkostemp(w->temporary, O_CLOEXEC); /* a name of its own: two writers of one path do not meet */
+    if (fd >= 0 && fchmod(fd, 0644) == 0 && (w->out = fdopen(fd, "wb"))) return true;
+    if (fd >= 0) close(fd);
     diag_error(d, "%s: cannot create: %s", w->temporary, strerror(errno));
     file_writer_abort(w);
     return false;
