@@ -1,13 +1,15 @@
 # Ingot. `make run` and `make test` are all a new user needs; `make help` lists the rest.
-CC      ?= gcc
+ifeq ($(origin CC),default)
+CC       = gcc
+endif
 BUILD   ?= build/release
 BIN     ?= bin
 OPT     ?= -O2
 PACKAGES = jansson libpcre2-8 libxxhash libutf8proc libcurl libcrypto
-PKG_OK  := $(shell pkg-config --exists $(PACKAGES) 2>/dev/null && echo yes)
+PKG_OK  := $(shell command -v $(firstword $(CC)) >/dev/null && pkg-config --exists $(PACKAGES) cmocka 2>/dev/null && echo yes)
 CFLAGS   = -std=gnu11 -D_GNU_SOURCE $(OPT) -g -ffp-contract=off -fno-math-errno -Wall -Wextra -Werror -Wshadow \
-           -Wstrict-prototypes -Wmissing-prototypes -pthread -I. $(shell pkg-config --cflags $(PACKAGES) 2>/dev/null) $(EXTRA)
-LDLIBS   = $(shell pkg-config --libs $(PACKAGES) 2>/dev/null) -lm -pthread $(EXTRA)
+           -Wstrict-prototypes -Wmissing-prototypes -pthread -I. $(PKG_CFLAGS) $(EXTRA)
+LDLIBS   = $(PKG_LIBS) -lm -pthread $(EXTRA)
 
 # Folders of the library, lowest level first (ARCHITECTURE.md).
 FOLDERS  = base llm perf cluster
@@ -15,23 +17,24 @@ LIB_SRC := $(foreach d,$(FOLDERS),$(wildcard $(d)/*.c))
 CLI_SRC := $(wildcard cli/*.c)
 TOOLS   := $(patsubst tools/%.c,$(BIN)/ingot-%,$(wildcard tools/*.c))
 TESTS   := $(patsubst tests/%.c,$(BUILD)/tests/%,$(wildcard tests/test_*.c))
+FUZZERS := $(patsubst tests/%.c,$(BUILD)/tests/%,$(wildcard tests/fuzz/fuzz_*.c))
 LIB      = $(BUILD)/libingot.a
 obj      = $(patsubst %.c,$(BUILD)/%.o,$(1))
 
-.PHONY: all run test bench debug asan hostile fuzz lint install clean help deps
-all: deps-check $(BIN)/ingot $(TOOLS)
+GOALS    = all run test bench debug asan hostile fuzz fuzzers lint install
+.PHONY: $(GOALS) clean help deps
 
-help:
-	@sed -n 's/^## //p' Makefile
-
-.PHONY: deps-check
-deps-check:
-	@$(if $(PKG_OK),:,scripts/deps)
 ifneq ($(PKG_OK),yes)
-# Libraries were missing when this Makefile was read: install them, then read it again with their flags.
-run test bench debug asan hostile fuzz lint install $(BIN)/ingot $(TOOLS): deps-check
+# The compiler or a library was missing when this file was read: install them, then read it again.
+$(GOALS) $(BIN)/% $(BUILD)/%:
+	$(if $(PKG_RETRY),$(error still missing after scripts/deps: one of $(CC) $(PACKAGES) cmocka))
+	@scripts/deps build
 	@$(MAKE) --no-print-directory PKG_RETRY=1 $@
 else
+PKG_CFLAGS := $(shell pkg-config --cflags $(PACKAGES))
+PKG_LIBS   := $(shell pkg-config --libs $(PACKAGES))
+
+all: $(BIN)/ingot $(TOOLS)
 
 # Kernels for one instruction set each; chosen at run time by what the processor offers.
 $(BUILD)/%_avx2.o:   ISA = -mavx2 -mfma -mf16c -O3
@@ -54,13 +57,15 @@ $(BIN)/ingot-%: $(BUILD)/tools/%.o $(LIB)
 	@mkdir -p $(@D)
 	$(CC) $^ -o $@ $(LDLIBS)
 
+$(BUILD)/tests/fuzz/%: $(BUILD)/tests/fuzz/%.o $(LIB)
+	$(CC) $^ -o $@ $(LDLIBS) -fsanitize=fuzzer
+
 $(BUILD)/tests/%: $(BUILD)/tests/%.o $(LIB)
-	@mkdir -p $(@D)
 	$(CC) $^ -o $@ $(LDLIBS) -lcmocka
 
 ## make run      a real model writes text on the virtual system, with the report under it
 run: all
-	@scripts/run
+	@BIN=$(BIN) scripts/run
 
 ## make test     every test; the last line is "N passed, N failed"
 test: all $(TESTS)
@@ -70,22 +75,26 @@ test: all $(TESTS)
 bench: all
 	@$(BIN)/ingot bench
 
+SANITIZE = -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+VARIANT  = @$(MAKE) --no-print-directory BUILD=build/$@ BIN=bin/$@
+
 ## make debug    unoptimised programs in bin/debug
 debug:
-	@$(MAKE) --no-print-directory BUILD=build/debug BIN=bin/debug OPT=-O0 all
+	$(VARIANT) OPT=-O0 all
 
 ## make asan     the tests under AddressSanitizer and UBSan
 asan:
-	@$(MAKE) --no-print-directory BUILD=build/asan BIN=bin/asan OPT=-O1 EXTRA="-fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer" test
+	$(VARIANT) OPT=-O1 EXTRA="$(SANITIZE)" test
 
 ## make hostile  the tests with tiny buffers, and every allocation failing in turn
 hostile:
-	@$(MAKE) --no-print-directory BUILD=build/hostile BIN=bin/hostile OPT=-O1 EXTRA="-DINGOT_HOSTILE -fsanitize=address,undefined -fno-sanitize-recover=all" all test
+	$(VARIANT) OPT=-O1 EXTRA="-DINGOT_HOSTILE $(SANITIZE)" test
 	@BIN=bin/hostile tests/hostile
 
 ## make fuzz     every reader of outside bytes under libFuzzer (FUZZ_SECONDS each, default 60)
 fuzz:
 	@tests/fuzz/run
+fuzzers: $(FUZZERS)
 
 ## make lint     clang-tidy and cppcheck
 lint:
@@ -95,11 +104,19 @@ lint:
 PREFIX ?= /usr/local
 install: all
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/ingot
-	install -m 755 $(BIN)/ingot $(DESTDIR)$(PREFIX)/bin/
+	install -m 755 $(BIN)/ingot $(TOOLS) $(DESTDIR)$(PREFIX)/bin/
 	cp -r data $(DESTDIR)$(PREFIX)/share/ingot/
 endif
 
+## make deps     the packages that building, testing and running need
+deps:
+	@scripts/deps build pull
+
+## make clean    removes build/ and bin/
 clean:
 	rm -rf build bin
+
+help:
+	@sed -n 's/^## //p' Makefile
 
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
