@@ -2,7 +2,7 @@
 
 static const kern *const rows[] = {
 #if defined(__x86_64__)
-    &kern_amx, &kern_avx512, &kern_avx2,
+    &kern_avx512, &kern_avx2,
 #endif
     &kern_portable,
 };

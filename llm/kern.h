@@ -45,6 +45,6 @@ const kern *kern_row(size_t i);          /* all that were compiled, best first; 
 
 extern const kern kern_portable;
 #if defined(__x86_64__)
-extern const kern kern_avx2, kern_avx512, kern_amx;
+extern const kern kern_avx2, kern_avx512;
 #endif
 #endif
