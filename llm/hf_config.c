@@ -44,6 +44,11 @@ static void fail(reader *r, const char *key, const char *why) {
     r->failed = true;
 }
 
+static void refuse(reader *r, const char *what, const char *value, const char *why) {
+    if (!r->failed) diag_error(r->d, "%s: %s '%s' %s", r->name, what, hf_show(str_from(value)).text, why);
+    r->failed = true;
+}
+
 /* ---- typed keys; null counts as absent ---- */
 
 static const json_t *get_in(const json_t *object, const char *key) {
@@ -99,22 +104,14 @@ static const char *text_in(reader *r, const json_t *object, const char *key, con
 
 /* ---- what is refused ---- */
 
+/* gptq, awq, fp8, bitsandbytes, compressed-tensors, mxfp4 and whatever comes next. */
 static void refuse_quantized(reader *r) {
-    static const char *const known[] = {"gptq", "awq", "fp8", "bitsandbytes", "compressed-tensors", "mxfp4"};
     const json_t *q = get(r, "quantization_config");
     if (!q) q = get(r, "compression_config"); /* the older key of compressed-tensors */
-    if (!q || r->failed) return;
+    if (!q) return;
     bool bnb = json_is_true(json_object_get(q, "load_in_8bit")) || json_is_true(json_object_get(q, "load_in_4bit"));
-    const char *method = text_in(r, q, "quant_method", bnb ? "bitsandbytes" : "not named");
-    for (size_t i = 0; i < sizeof known / sizeof *known; i++)
-        if (!strcmp(method, known[i])) method = known[i];
-    if (!r->failed)
-        diag_error(r->d,
-                   "%s: the weights are quantised (quantization_config: %s), which is not supported; use the "
-                   "unquantised model "
-                   "in BF16, F16 or F32, or a GGUF file",
-                   r->name, hf_show(str_from(method)).text);
-    r->failed = true;
+    refuse(r, "quantised weights (quantization_config)", text_in(r, q, "quant_method", bnb ? "bitsandbytes" : "unnamed"),
+           "are not supported; use the model in BF16, F16 or F32, or a GGUF file");
 }
 
 static void refuse_variants(reader *r) {
@@ -141,10 +138,7 @@ static void check_head(reader *r) {
     if (!json_is_string(j)) return;
     for (size_t i = 0; i < sizeof heads / sizeof *heads; i++)
         if (str_ends(str_from(json_string_value(j)), str_from(heads[i]))) return;
-    if (!r->failed)
-        diag_error(r->d, "%s: architecture '%s' is not a language model (its name does not end in ForCausalLM)",
-                   r->name, hf_show_json(j).text);
-    r->failed = true;
+    refuse(r, "architecture", json_string_value(j), "is not a language model (its name does not end in ForCausalLM)");
 }
 
 static void check_activation(reader *r, const llm_arch *arch) {
@@ -155,10 +149,7 @@ static void check_activation(reader *r, const llm_arch *arch) {
     for (size_t i = 0; i < 3 && !name; i++) name = text_in(r, r->text, keys[i], NULL);
     for (size_t i = 0; i < sizeof acts / sizeof *acts && name; i++)
         if (!strcmp(name, acts[i].name) && acts[i].act == arch->act) return;
-    if (!name || r->failed) return;
-    diag_error(r->d, "%s: activation '%s' is not what '%s' models use here", r->name, hf_show(str_from(name)).text,
-               arch->name);
-    r->failed = true;
+    if (name) refuse(r, "activation", name, "is not the one that this family uses");
 }
 
 /* ---- rope ---- */
@@ -170,15 +161,13 @@ static void read_llama3(reader *r, llm_config *c, const json_t *s) {
     if (!get_in(s, "original_max_position_embeddings")) fail(r, "original_max_position_embeddings", "is missing");
 }
 
-static double yarn_magnitude(double factor, double scale) { return factor > 1 ? 0.1 * scale * log(factor) + 1 : 1; }
+static double yarn_magnitude(double factor, double scale) { return 0.1 * scale * log(factor) + 1; }
 
-/* llm_config has attn_factor as GGUF does: on top of yarn's own 1 + 0.1 ln(factor). Here attention_factor stands in its
- * place. */
+/* llm_config has attn_factor as GGUF does, on top of yarn's own 1 + 0.1 ln(factor); here attention_factor replaces it. */
 static void read_yarn(reader *r, llm_config *c, const json_t *s) {
-    double own = yarn_magnitude(c->scaling_factor, 1), scale = number_in(r, s, "mscale", 0),
-           all = number_in(r, s, "mscale_all_dim", 0);
-    double wanted =
-        scale > 0 && all > 0 ? yarn_magnitude(c->scaling_factor, scale) / yarn_magnitude(c->scaling_factor, all) : own;
+    double f = c->scaling_factor, own = yarn_magnitude(f, 1), wanted = own;
+    double scale = number_in(r, s, "mscale", 0), all = number_in(r, s, "mscale_all_dim", 0);
+    if (scale > 0 && all > 0) wanted = yarn_magnitude(f, scale) / yarn_magnitude(f, all);
     wanted = number_in(r, s, "attention_factor", wanted);
     if (!(wanted > 0)) fail(r, "attention_factor", "is not positive");
     c->scaling_attn_factor = wanted / own;
@@ -195,24 +184,18 @@ static const char *scaling_name(reader *r, const json_t *s) {
 }
 
 static void read_scaling(reader *r, llm_config *c, const json_t *s) {
-    static const struct { const char *name; rope_scaling kind;
-    } kinds[] = {{"default", ROPE_SCALING_NONE},
-                 {"linear", ROPE_SCALING_LINEAR},
-                 {"llama3", ROPE_SCALING_LLAMA3},
-                 {"yarn", ROPE_SCALING_YARN}};
+    static const char *const kinds[] = {
+        [ROPE_SCALING_NONE] = "default", [ROPE_SCALING_LINEAR] = "linear",
+        [ROPE_SCALING_LLAMA3] = "llama3", [ROPE_SCALING_YARN] = "yarn"};
+    enum { KINDS = sizeof kinds / sizeof *kinds };
     const char *name = scaling_name(r, s);
-    size_t i = 0;
-    while (i < sizeof kinds / sizeof *kinds && strcmp(name, kinds[i].name)) i++;
-    if (i == sizeof kinds / sizeof *kinds) {
-        if (!r->failed)
-            diag_error(r->d, "%s: rope scaling '%s' is not supported (linear, llama3 and yarn are)", r->name,
-                       hf_show(str_from(name)).text);
-        r->failed = true;
-        return;
-    }
-    c->scaling = kinds[i].kind;
+    int i = 0;
+    while (i < KINDS && strcmp(name, kinds[i])) i++;
+    if (i == KINDS) return refuse(r, "rope scaling", name, "is not supported (linear, llama3 and yarn are)");
+    c->scaling = (rope_scaling)i;
     if (c->scaling == ROPE_SCALING_NONE) return;
     c->scaling_factor = positive_in(r, s, "factor");
+    if (c->scaling_factor < 1) fail(r, "factor", "is below 1");
     double context = number_in(r, s, "original_max_position_embeddings", c->context);
     if (!(context >= 1 && context <= 1 << 30)) fail(r, "original_max_position_embeddings", "is outside 1..2^30");
     else c->scaling_context = (uint32_t)context;
@@ -309,8 +292,7 @@ static void read_scales(reader *r, llm_config *c) {
     if (!(square > 0)) fail(r, "query_pre_attn_scalar", "is not positive");
     else c->attn_scale = (float)(1 / sqrt(square));
     if (!flag(r, "scale_attn_weights", true)) c->attn_scale = 1;
-    c->embed_scale = c->arch->embed_scaled ? sqrtf((float)c->width)
-                                           : 1; /* kept in f32; files in BF16 were trained with it rounded */
+    c->embed_scale = c->arch->embed_scaled ? sqrtf((float)c->width) : 1; /* in f32; BF16 training rounded it */
     c->attn_softcap = (float)number_in(r, r->text, "attn_logit_softcapping", 0);
     c->logit_softcap = (float)number_in(r, r->text, "final_logit_softcapping", 0);
 }

@@ -240,21 +240,15 @@ static void add_config_ids(llm_vocab *v, const hf_config *c) {
 }
 
 static bool load_vocab(loader *l) {
-    arena *a = l->m->memory; /* the vocabulary may point into the texts */
-    str words, settings, generation, chat;
-    if (!read_text(l, a, "tokenizer.json", TOKENIZER_BYTES_MAX, &words) ||
-        !read_text(l, a, "tokenizer_config.json", JSON_BYTES_MAX, &settings) ||
-        !read_text(l, a, "generation_config.json", JSON_BYTES_MAX, &generation) ||
-        !read_text(l, a, "chat_template.jinja", JSON_BYTES_MAX, &chat))
+    str words, settings, generation, chat; /* only the template is kept as it is */
+    if (!read_text(l, l->scratch, "tokenizer.json", TOKENIZER_BYTES_MAX, &words) ||
+        !read_text(l, l->scratch, "tokenizer_config.json", JSON_BYTES_MAX, &settings) ||
+        !read_text(l, l->scratch, "generation_config.json", JSON_BYTES_MAX, &generation) ||
+        !read_text(l, l->m->memory, "chat_template.jinja", JSON_BYTES_MAX, &chat))
         return false;
     if (!words.n)
-        return diag_error(
-            l->d,
-            "%s: there is no tokenizer.json; tokenizer.model files can be converted with the tool that wrote them",
-            l->folder);
-    char *name = path_join(a, l->folder, "tokenizer.json");
-    if (!name) return diag_oom(l->d, l->folder);
-    if (!vocab_from_json(&l->m->vocab, a, name, words, settings, generation, chat, l->d)) return false;
+        return diag_error(l->d, "%s: there is no tokenizer.json; fetch it, or convert tokenizer.model to it", l->folder);
+    if (!vocab_from_json(&l->m->vocab, l->m->memory, l->folder, words, settings, generation, chat, l->d)) return false;
     const llm_tensor *embed = llm_model_tensor(l->m, "token_embd.weight");
     size_t count = l->m->config.vocab;
     if (embed && embed->rows == count && l->m->vocab.count < count && !pad_tail(l, count)) return false;
