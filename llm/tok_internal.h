@@ -3,8 +3,8 @@
  *     text -> special tokens cut out (tok_special) -> stretch -> prefix, U+2581, NFC (tok_text) -> pieces by the rules
  *     (tok_split) -> symbols -> merges (tok_merge) -> ids;   ids -> bytes -> whole UTF-8 characters (tok_decode)
  *
- * A symbol is a number for a string that merging may produce: below vocab.count it is the token of that id, above it a string
- * that appears only inside merges ("virtual"; it ends as single bytes).
+ * A symbol is a number for a string that merging may produce: below vocab.count it is the token of that id, above it
+ * a string that appears only inside merges ("virtual"; it ends as single bytes).
  */
 #ifndef INGOT_LLM_TOK_INTERNAL_H
 #define INGOT_LLM_TOK_INTERNAL_H
@@ -13,7 +13,7 @@
 #include "llm/tokenizer.h"
 #include <pcre2.h>
 
-#define NO_SYMBOL UINT32_MAX
+#define NO_SYMBOL  UINT32_MAX
 #define UTF8_SPACE "\xE2\x96\x81" /* U+2581, how SentencePiece writes a space */
 
 /* (left symbol, right symbol) -> merged symbol: open addressing, at most half full. key_plus_1 == 0 is a free slot. */
@@ -36,17 +36,17 @@ typedef struct {
 
 struct tokenizer {
     const llm_vocab *v;
-    arena *texts;                       /* strings of virtual symbols */
-    map symbols;                        /* string -> symbol; every token of any kind, then the virtual ones */
+    arena *texts; /* strings of virtual symbols */
+    map symbols;  /* string -> symbol; every token of any kind, then the virtual ones */
     uint32_t symbol_count;
     size_t token_bytes_max;
-    bool by_score;                      /* merge by v->scores; else by the pair table */
+    bool by_score; /* merge by v->scores; else by the pair table */
     pair_slot *pairs;
-    size_t pair_slots;                  /* a power of two, or 0 */
-    uint32_t byte_symbol[256];          /* BPE: the symbol of a byte; SPM: the token <0xHH>; NO_SYMBOL when there is none */
-    special_set user, all;              /* always cut; cut when the caller allows special tokens */
+    size_t pair_slots;         /* a power of two, or 0 */
+    uint32_t byte_symbol[256]; /* BPE: the symbol of a byte; SPM: the token <0xHH>; NO_SYMBOL when there is none */
+    special_set user, all;     /* always cut; cut when the caller allows special tokens */
     pcre2_general_context *pcre_memory;
-    pcre2_code *rules[PRE_RULES_MAX];   /* of v->rules */
+    pcre2_code *rules[PRE_RULES_MAX]; /* of v->rules */
 };
 
 /* [begin, end) bytes of the text at hand. */
@@ -65,8 +65,8 @@ typedef struct {
 } symbol;
 
 typedef struct {
-    uint64_t order;                     /* rank or descending score, then position: the smallest is merged next */
-    uint32_t len;                       /* of both sides when it was found: differs once one of them has grown */
+    uint64_t order; /* rank or descending score, then position: the smallest is merged next */
+    uint32_t len;   /* of both sides when it was found: differs once one of them has grown */
 } candidate;
 
 /* Working memory of one tokenizer_encode. */
@@ -92,9 +92,9 @@ bool tok_piece_push(piece_list *l, size_t begin, size_t end);
 
 /* tok_bytes: the byte-level alphabet (model-formats 8.4) and <0xHH>. */
 uint32_t byte_level_char(uint8_t byte);
-int byte_level_byte(uint32_t code_point);                     /* -1: stands for no byte */
-int byte_token_value(str token);                              /* of "<0xHH>", strictly; -1 otherwise */
-bool text_is_white(uint32_t code_point);                      /* Unicode White_Space */
+int byte_level_byte(uint32_t code_point); /* -1: stands for no byte */
+int byte_token_value(str token);          /* of "<0xHH>", strictly; -1 otherwise */
+bool text_is_white(uint32_t code_point);  /* Unicode White_Space */
 void byte_level_map(str bytes, strbuf *out);
 
 /* tok_pre: the rules of a named pre-tokenizer. false: unknown name (the rules are then a fallback). */
@@ -106,7 +106,7 @@ bool split_compile(tokenizer *t, diag *d);
 void split_free(tokenizer *t);
 bool split_begin(encoder *e);
 void split_end(encoder *e);
-bool split_pieces(encoder *e, str text);                      /* fills e->pieces */
+bool split_pieces(encoder *e, str text); /* fills e->pieces */
 
 /* tok_special */
 bool special_build(tokenizer *t, diag *d);
@@ -118,11 +118,11 @@ bool text_prepare(encoder *e, str stretch, bool first, bool after_special);
 
 /* tok_merge */
 bool merge_build(tokenizer *t, diag *d);
-bool merge_piece(encoder *e, const char *text, piece p);      /* appends ids to e->out */
+bool merge_piece(encoder *e, const char *text, piece p); /* appends ids to e->out */
 
 /* vocab: what both loaders share. */
 void vocab_add_stop(llm_vocab *v, int64_t id);
 void vocab_add_named_stops(llm_vocab *v);
-void vocab_mark_byte_tokens(llm_vocab *v);                    /* normal tokens spelled <0xHH> become byte tokens */
+void vocab_mark_byte_tokens(llm_vocab *v); /* normal tokens spelled <0xHH> become byte tokens */
 bool vocab_check(const llm_vocab *v, const char *name, diag *d);
 #endif

@@ -5,9 +5,10 @@
  *     tokenizer_encode(t, STR("Hello"), TOK_ADD_SPECIAL | TOK_PARSE_SPECIAL, &ids, d);
  *     detok s = {0};  detok_push(t, &s, id, &out);  detok_finish(&s, &out);
  *
- * Two kinds: SentencePiece-style BPE by scores (by ranks when it comes from tokenizer.json), and byte-level BPE by merge ranks,
- * the latter behind the model's pre-tokenizer (PCRE2 patterns). The tokenizer copies nothing: the vocab and what it points to
- * must outlive it. A tokenizer is immutable after tokenizer_new and may be used by many threads.
+ * Two kinds: SentencePiece-style BPE by scores (by ranks when it comes from tokenizer.json), and byte-level BPE by
+ * merge ranks, the latter behind the model's pre-tokenizer (PCRE2 patterns). The tokenizer copies nothing: the vocab
+ * and what it points to must outlive it. A tokenizer is immutable after tokenizer_new and may be used by many
+ * threads.
  */
 #ifndef INGOT_LLM_TOKENIZER_H
 #define INGOT_LLM_TOKENIZER_H
@@ -48,6 +49,7 @@ typedef struct {
     bool prefix_unless_space;/* add_space_prefix: only where no space stands yet (Metaspace) */
     bool unk_for_missing;    /* text that no token can say becomes unk; else it is left out */
     bool fuse_unk;           /* a run of such text is one unk */
+    bool skip_missing;       /* such text goes before merging, so that its neighbours can merge; else after */
     bool ignore_merges;      /* a piece that is a token is taken whole */
     bool byte_level_prefix;  /* byte-level: put a space before text that starts with none (ByteLevel.add_prefix_space) */
     bool normalize_nfc;
@@ -56,10 +58,11 @@ typedef struct {
     str chat_template;       /* Jinja source; empty when the model has none */
 } llm_vocab;
 
-/* Reads tokenizer.ggml.* of a parsed file (model-formats section 8). Strings point into the file's bytes; tables come from a. */
+/* Reads tokenizer.ggml.* of a parsed file (model-formats section 8). Strings point into the file's bytes; tables
+ * come from a. */
 bool vocab_from_gguf(llm_vocab *v, arena *a, const char *name, const gguf *g, diag *d);
-/* Reads tokenizer.json, with tokenizer_config.json, generation_config.json and chat_template.jinja (each may be empty: n == 0).
- * Refuses by name every component it does not implement. */
+/* Reads tokenizer.json, with tokenizer_config.json, generation_config.json and chat_template.jinja (each may be
+ * empty: n == 0). Refuses by name every component it does not implement. */
 bool vocab_from_json(llm_vocab *v, arena *a, const char *name, str tokenizer_json, str tokenizer_config, str generation_config,
                      str chat_template, diag *d);
 

@@ -2,40 +2,49 @@
 #include "llm/tok_internal.h"
 
 /* Spelled like this, a token ends the model's turn, whatever the file's keys say (model-formats 8.6). */
-static const char *const stop_names[] = {"<|eot_id|>", "<|im_end|>", "<|end|>", "<|return|>", "<|call|>", "<end_of_turn>",
-                                         "<|endoftext|>", "<|eom_id|>", "<|end_of_text|>", "<EOT>"};
+static const char *const stop_names[] = {"<|eot_id|>",    "<|im_end|>",    "<|end|>",    "<|return|>",      "<|call|>",
+                                         "<end_of_turn>", "<|endoftext|>", "<|eom_id|>", "<|end_of_text|>", "<EOT>"};
 enum { STOP_NAME_COUNT = sizeof stop_names / sizeof *stop_names };
 
 void vocab_add_stop(llm_vocab *v, int64_t id) {
-    if (id < 0 || (uint64_t)id >= v->count || v->stop_count == STOP_IDS_MAX) return;
+    if (id < 0 || (uint64_t)id >= v->count || v->stop_count == STOP_IDS_MAX)
+        return;
     for (int i = 0; i < v->stop_count; i++)
-        if (v->stop_ids[i] == id) return;
+        if (v->stop_ids[i] == id)
+            return;
     v->stop_ids[v->stop_count++] = (int32_t)id;
 }
 
 /* In the harmony format (it has <|return|> and <|call|>) <|end|> only ends a message, and the next one follows. */
 void vocab_add_named_stops(llm_vocab *v) {
     int64_t found[STOP_NAME_COUNT];
-    for (int k = 0; k < STOP_NAME_COUNT; k++) found[k] = -1;
+    for (int k = 0; k < STOP_NAME_COUNT; k++)
+        found[k] = -1;
     for (size_t i = 0; i < v->count; i++)
         for (int k = 0; k < STOP_NAME_COUNT; k++)
-            if (v->tokens[i].n && v->tokens[i].p[0] == '<' && str_is(v->tokens[i], stop_names[k])) found[k] = (int64_t)i;
-    if (found[3] >= 0 && found[4] >= 0) found[2] = -1;
-    for (int k = 0; k < STOP_NAME_COUNT; k++) vocab_add_stop(v, found[k]);
+            if (v->tokens[i].n && v->tokens[i].p[0] == '<' && str_is(v->tokens[i], stop_names[k]))
+                found[k] = (int64_t)i;
+    if (found[3] >= 0 && found[4] >= 0)
+        found[2] = -1;
+    for (int k = 0; k < STOP_NAME_COUNT; k++)
+        vocab_add_stop(v, found[k]);
 }
 
 void vocab_mark_byte_tokens(llm_vocab *v) {
     for (size_t i = 0; i < v->count; i++)
-        if (v->kinds[i] == TOKEN_NORMAL && byte_token_value(v->tokens[i]) >= 0) v->kinds[i] = TOKEN_BYTE;
+        if (v->kinds[i] == TOKEN_NORMAL && byte_token_value(v->tokens[i]) >= 0)
+            v->kinds[i] = TOKEN_BYTE;
 }
 
 static bool check_id(const llm_vocab *v, const char *name, const char *what, int32_t id, diag *d) {
-    if (id < 0 || (size_t)id < v->count) return true;
+    if (id < 0 || (size_t)id < v->count)
+        return true;
     return diag_error(d, "%s: the %s token is %d, but there are only %zu tokens", name, what, id, v->count);
 }
 
 bool vocab_check(const llm_vocab *v, const char *name, diag *d) {
-    if (!v->count || v->count >= INT32_MAX / 4) return diag_error(d, "%s: a vocabulary of %zu tokens", name, v->count);
+    if (!v->count || v->count >= INT32_MAX / 4)
+        return diag_error(d, "%s: a vocabulary of %zu tokens", name, v->count);
     for (size_t i = 0; i < v->count; i++)
         if (v->kinds[i] == TOKEN_BYTE && byte_token_value(v->tokens[i]) < 0)
             return diag_error(d, "%s: token %zu is marked as a byte but is not spelled <0xHH>: '%.*s'", name, i,
