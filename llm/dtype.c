@@ -8,23 +8,24 @@
 #include "llm/dtype_blocks.h"
 #include <strings.h>
 
-#define ROW(id, elems, bytes, fn) {DTYPE_##id, #id, elems, bytes, dtype_##fn##_to_f32, dtype_##fn##_from_f32}
+#define ROW(id, elems, bytes, narrow, file_type, fn)                                                                   \
+    {DTYPE_##id, #id, elems, bytes, DTYPE_##narrow, file_type, dtype_##fn##_to_f32, dtype_##fn##_from_f32}
 
 static const dtype_info types[] = {
-    ROW(F32, 1, 4, f32),
-    ROW(F16, 1, 2, f16),
-    ROW(BF16, 1, 2, bf16),
-    ROW(Q4_0, 32, 18, q4_0),
-    ROW(Q4_1, 32, 20, q4_1),
-    ROW(Q5_0, 32, 22, q5_0),
-    ROW(Q5_1, 32, 24, q5_1),
-    ROW(Q8_0, 32, 34, q8_0),
-    ROW(Q2_K, 256, 84, q2_k),
-    ROW(Q3_K, 256, 110, q3_k),
-    ROW(Q4_K, 256, 144, q4_k),
-    ROW(Q5_K, 256, 176, q5_k),
-    ROW(Q6_K, 256, 210, q6_k),
-    ROW(IQ4_NL, 32, 18, iq4_nl),
+    ROW(F32, 1, 4, F32, 0, f32),
+    ROW(F16, 1, 2, F16, 1, f16),
+    ROW(BF16, 1, 2, BF16, 32, bf16),
+    ROW(Q4_0, 32, 18, F16, 2, q4_0),
+    ROW(Q4_1, 32, 20, F16, 3, q4_1),
+    ROW(Q5_0, 32, 22, F16, 8, q5_0),
+    ROW(Q5_1, 32, 24, F16, 9, q5_1),
+    ROW(Q8_0, 32, 34, F16, 7, q8_0),
+    ROW(Q2_K, 256, 84, IQ4_NL, 10, q2_k),
+    ROW(Q3_K, 256, 110, IQ4_NL, 11, q3_k),
+    ROW(Q4_K, 256, 144, Q5_0, 14, q4_k),
+    ROW(Q5_K, 256, 176, Q5_1, 16, q5_k),
+    ROW(Q6_K, 256, 210, Q8_0, 18, q6_k),
+    ROW(IQ4_NL, 32, 18, F16, 25, iq4_nl),
 };
 
 static const char *const refused[DTYPE_COUNT] = {
@@ -54,6 +55,11 @@ const dtype_info *dtype_by_name(str name) {
 
 const char *dtype_refused_name(uint32_t id) {
     return id < DTYPE_COUNT && refused[id] ? refused[id] : "unknown type";
+}
+
+const dtype_info *dtype_fit(const dtype_info *t, uint64_t n) {
+    while (n % t->block_elems) t = dtype_find(t->narrow);
+    return t;
 }
 
 bool dtype_row_bytes(const dtype_info *t, uint64_t n, uint64_t *bytes) {

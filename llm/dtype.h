@@ -19,6 +19,8 @@ typedef struct {
     dtype_id id;
     const char *name;                 /* "Q4_0" */
     uint32_t block_elems, block_bytes;
+    dtype_id narrow;                  /* llama.cpp's choice for rows that are no multiple of the block */
+    uint32_t file_type;               /* general.file_type of a file whose matrices are all of this type */
     /* n is a multiple of block_elems; the pointers do not overlap; `blocks` needs no alignment. */
     void (*to_f32)(const void *blocks, float *out, size_t n);
     /* F32..Q5_1, Q8_0 and IQ4_NL round as the reference quantiser of ggml does; K types search their scales. NaN and
@@ -31,6 +33,9 @@ const dtype_info *dtype_by_name(str name);          /* "q4_0" or "Q4_0"; NULL wh
 const dtype_info *dtype_row(size_t i);              /* every type in turn; NULL after the last */
 /* For messages: a name for an id we refuse ("IQ2_XS", "withdrawn type 4", "unknown type"). */
 const char *dtype_refused_name(uint32_t id);
+/* The type itself where rows of n elements fit its blocks, else the first that does of its narrow ones (F16 always
+ * does). */
+const dtype_info *dtype_fit(const dtype_info *t, uint64_t n);
 /* Bytes of a row of n elements; false when n is not a multiple of the block, or on overflow. */
 bool dtype_row_bytes(const dtype_info *t, uint64_t n, uint64_t *bytes);
 #endif

@@ -190,7 +190,14 @@ static void names_and_sizes(void **state) {
     assert_int_equal(bytes, 288);
     assert_false(dtype_row_bytes(dtype_find(DTYPE_Q4_K), 576, &bytes));
     assert_false(dtype_row_bytes(dtype_find(DTYPE_F32), UINT64_MAX / 2, &bytes));
-    for (size_t i = 0; dtype_row(i); i++) assert_ptr_equal(dtype_find(dtype_row(i)->id), dtype_row(i));
+    for (size_t i = 0; dtype_row(i); i++) {
+        const dtype_info *t = dtype_row(i);
+        assert_ptr_equal(dtype_find(t->id), t);
+        assert_ptr_equal(dtype_fit(t, 512), t);
+        assert_int_equal(dtype_fit(t, 576)->block_elems, t->block_elems < 32 ? t->block_elems : 32);
+        assert_int_equal(dtype_fit(t, 33)->block_elems, 1);
+    }
+    assert_int_equal(dtype_fit(dtype_find(DTYPE_Q4_K), 576)->id, DTYPE_Q5_0);
 }
 
 int main(void) {
