@@ -1,5 +1,5 @@
-/* Builds the operator list of a decoder block by block, and prices it. The families differ only in which tensors a layer has:
- * an operator whose tensor is absent is not there. See graph.h for the formulas and their sources. */
+/* Builds the operator list of a decoder block by block, and prices it. The families differ only in which tensors a
+ * layer has: an operator whose tensor is absent is not there. See graph.h for the formulas and their sources. */
 #include "llm/graph.h"
 
 typedef struct {
@@ -31,7 +31,8 @@ typedef struct {
 static const char *model_name(const llm_model *m) { return m->path ? m->path : m->name ? m->name : "model"; }
 
 static int32_t push(builder *b, const char *name, llm_op op) {
-    if (b->g->count >= b->cap) b->ok = b->ok && diag_error(b->d, "%s: more operators than a model may have", model_name(b->m));
+    if (b->g->count >= b->cap)
+        b->ok = b->ok && diag_error(b->d, "%s: more operators than a model may have", model_name(b->m));
     if (!b->ok) return -1;
     op.layer = b->layer;
     op.last_only = b->last_only;
@@ -47,15 +48,18 @@ static void check(builder *b, const char *name, const char *part, const llm_tens
     const char *model = model_name(b->m);
     int layer = (int)b->layer;
     if (!t)
-        b->ok = diag_error(b->d, "%s: layer %d: tensor '%s.%s' is missing: the file is incomplete, get it again", model, layer, name, part);
+        b->ok = diag_error(b->d, "%s: layer %d: tensor '%s.%s' is missing: the file is incomplete, get it again", model,
+                           layer, name, part);
     else
-        b->ok = diag_error(b->d, "%s: layer %d: tensor '%s.%s' is %llu x %llu, its configuration asks for %llu x %llu: "
-                           "the file is damaged or was converted wrongly", model, layer, name, part, (unsigned long long)t->rows,
-                           (unsigned long long)t->cols, (unsigned long long)rows, (unsigned long long)cols);
+        b->ok = diag_error(b->d,
+                           "%s: layer %d: tensor '%s.%s' is %llu x %llu, its configuration asks for %llu x %llu: "
+                           "the file is damaged or was converted wrongly",
+                           model, layer, name, part, (unsigned long long)t->rows, (unsigned long long)t->cols,
+                           (unsigned long long)rows, (unsigned long long)cols);
 }
 
-static int32_t matmul(builder *b, const char *name, const llm_tensor *w, const llm_tensor *bias, uint64_t rows, uint64_t cols,
-                      int32_t input) {
+static int32_t matmul(builder *b, const char *name, const llm_tensor *w, const llm_tensor *bias, uint64_t rows,
+                      uint64_t cols, int32_t input) {
     check(b, name, "weight", w, rows, cols);
     if (bias) check(b, name, "bias", bias, 1, rows);
     return push(b, name, (llm_op){.kind = LLM_OP_MATMUL, .weight = w, .bias = bias, .rows = rows, .cols = cols,
@@ -69,7 +73,8 @@ static int32_t norm(builder *b, const char *name, const llm_tensor *w, const llm
                                   .input = {input, -1}});
 }
 
-static int32_t plain(builder *b, llm_op_kind kind, const char *name, uint64_t rows, uint64_t cols, int32_t in0, int32_t in1) {
+static int32_t plain(builder *b, llm_op_kind kind, const char *name, uint64_t rows, uint64_t cols, int32_t in0,
+                     int32_t in1) {
     return push(b, name, (llm_op){.kind = kind, .rows = rows, .cols = cols, .input = {in0, in1}});
 }
 
@@ -87,7 +92,11 @@ static int32_t attend(builder *b, int32_t q, int32_t k, int32_t v) {
     llm_op store = {.kind = LLM_OP_KV_STORE, .rows = 2ull * c->kv_heads, .cols = c->head_size, .kv_heads = c->kv_heads,
                     .window = window, .input = {k, v}};
     int32_t kv = push(b, "kv_store", store);
-    llm_op look = {.kind = LLM_OP_ATTENTION, .rows = c->heads, .cols = c->head_size, .kv_heads = c->kv_heads, .window = window,
+    llm_op look = {.kind = LLM_OP_ATTENTION,
+                   .rows = c->heads,
+                   .cols = c->head_size,
+                   .kv_heads = c->kv_heads,
+                   .window = window,
                    .input = {q, kv}};
     return push(b, "attention", look);
 }
@@ -158,11 +167,15 @@ static void head(builder *b, int32_t x) {
 bool llm_graph_build(const llm_model *m, arena *a, llm_graph *g, diag *d) {
     const llm_config *c = &m->config;
     *g = (llm_graph){.layers = c->layers};
-    if (!c->layers || c->layers > LLM_LAYERS_MAX || !c->width || !c->heads || !c->kv_heads || !c->head_size || !c->mlp_width)
-        return diag_error(d, "%s: no graph for %u layers of width %u, %u heads and %u KV heads of %u, MLP %u: each must be at "
-                          "least 1, and layers at most %d", model_name(m), c->layers, c->width, c->heads, c->kv_heads,
-                          c->head_size, c->mlp_width, LLM_LAYERS_MAX);
-    builder b = {.m = m, .c = c, .a = a, .g = g, .d = d, .cap = (size_t)c->layers * OPS_PER_LAYER + OPS_OUTSIDE, .ok = true};
+    if (!c->layers || c->layers > LLM_LAYERS_MAX || !c->width || !c->heads || !c->kv_heads || !c->head_size ||
+        !c->mlp_width)
+        return diag_error(
+            d,
+            "%s: no graph for %u layers of width %u, %u heads and %u KV heads of %u, MLP %u: each must be at "
+            "least 1, and layers at most %d",
+            model_name(m), c->layers, c->width, c->heads, c->kv_heads, c->head_size, c->mlp_width, LLM_LAYERS_MAX);
+    builder b = {
+        .m = m, .c = c, .a = a, .g = g, .d = d, .cap = (size_t)c->layers * OPS_PER_LAYER + OPS_OUTSIDE, .ok = true};
     if (!(g->ops = arena_push_n(a, llm_op, b.cap))) return diag_oom(d, "the operator graph");
     b.layer = -1;
     int32_t x = embedding(&b);
@@ -224,10 +237,12 @@ llm_cost llm_op_cost(const llm_op *op, uint64_t tokens, uint64_t pos, double kv_
     double t = (double)tokens, rows = (double)op->rows, cols = (double)op->cols;
     double kv_elems = 2 * (double)op->kv_heads * cols; /* one token's keys and values */
     llm_weights w = weights_read(op, t);
-    llm_cost c = {.flops = flops(op, t, llm_op_scores(op, tokens, pos)), .weight_bytes = w.bytes, .weight_elems = w.elems};
+    llm_cost c = {
+        .flops = flops(op, t, llm_op_scores(op, tokens, pos)), .weight_bytes = w.bytes, .weight_elems = w.elems};
     c.act_bytes = t * LLM_ACT_BYTES * (is_product(op) ? rows + cols : rows * cols * kinds[op->kind].vectors);
     if (op->kind == LLM_OP_KV_STORE) c.kv_write_bytes = kv_elems * kv_elem_bytes * t;
-    if (op->kind == LLM_OP_ATTENTION) c.kv_read_bytes = kv_elems * kv_elem_bytes * keys_read(op->window, t, (double)pos);
+    if (op->kind == LLM_OP_ATTENTION)
+        c.kv_read_bytes = kv_elems * kv_elem_bytes * keys_read(op->window, t, (double)pos);
     return c;
 }
 

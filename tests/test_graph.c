@@ -148,9 +148,9 @@ static void order_and_inputs(void **s) {
     (void)s;
     fixture f = llama_8b();
     llm_graph g = build(&f);
-    static const char *const want[] = {"attn_norm", "attn_q", "attn_k", "attn_v", "rope_q", "rope_k", "kv_store", "attention",
-                                       "attn_output", "attn_residual", "ffn_norm", "ffn_gate", "ffn_up", "ffn_act", "ffn_down",
-                                       "ffn_residual"};
+    static const char *const want[] = {"attn_norm", "attn_q",    "attn_k",      "attn_v",        "rope_q",   "rope_k",
+                                       "kv_store",  "attention", "attn_output", "attn_residual", "ffn_norm", "ffn_gate",
+                                       "ffn_up",    "ffn_act",   "ffn_down",    "ffn_residual"};
     assert_int_equal(g.count, 1 + 32 * 16 + 3);
     assert_string_equal(g.ops[0].name, "token_embd");
     for (int i = 0; i < 16; i++) {
@@ -184,7 +184,8 @@ static void qwen(void **s) {
     assert_int_equal(count_kind(&g, LLM_OP_HEAD_NORM), 2);
     assert_string_equal(g.ops[find(&g, "blk.0.rope_q")->input[0]].name, "blk.0.attn_q_norm");
     assert_string_equal(g.ops[find(&g, "blk.1.rope_q")->input[0]].name, "blk.1.attn_q");
-    llm_cost with = llm_op_cost(find(&g, "blk.1.attn_q"), 3, 0, 2), without = llm_op_cost(find(&g, "blk.0.attn_q"), 3, 0, 2);
+    llm_cost with = llm_op_cost(find(&g, "blk.1.attn_q"), 3, 0, 2),
+             without = llm_op_cost(find(&g, "blk.0.attn_q"), 3, 0, 2);
     assert_true(with.flops - without.flops == 3 * 2048);
     assert_true(with.weight_bytes - without.weight_bytes == 2 * 2048);
     assert_true(find(&g, "output")->shared);
@@ -195,8 +196,18 @@ static void qwen(void **s) {
 
 static void gemma(void **s) {
     (void)s;
-    llm_config c = {.layers = 6, .width = 640, .heads = 4, .kv_heads = 1, .head_size = 256, .mlp_width = 2048, .vocab = 1000,
-                    .rope = ROPE_HALVES, .rope_dims = 256, .embed_scale = 25.298f, .window = 512, .logit_softcap = 30,
+    llm_config c = {.layers = 6,
+                    .width = 640,
+                    .heads = 4,
+                    .kv_heads = 1,
+                    .head_size = 256,
+                    .mlp_width = 2048,
+                    .vocab = 1000,
+                    .rope = ROPE_HALVES,
+                    .rope_dims = 256,
+                    .embed_scale = 25.298f,
+                    .window = 512,
+                    .logit_softcap = 30,
                     .windowed = {1, 1, 1, 1, 1, 0}};
     fixture f = begin(c, &f16);
     for (int i = 0; i < 6; i++) f.m.layers[i].attn_post_norm = f.m.layers[i].ffn_post_norm = tensor(&f, 1, 640);
@@ -279,9 +290,15 @@ static void broken_models(void **s) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(llama_8b_totals),  cmocka_unit_test(prompt_shares_weights), cmocka_unit_test(attention_adds_up),
-        cmocka_unit_test(order_and_inputs), cmocka_unit_test(qwen),                  cmocka_unit_test(gemma),
-        cmocka_unit_test(gpt2),             cmocka_unit_test(quantised_bytes),       cmocka_unit_test(broken_models),
+        cmocka_unit_test(llama_8b_totals),
+        cmocka_unit_test(prompt_shares_weights),
+        cmocka_unit_test(attention_adds_up),
+        cmocka_unit_test(order_and_inputs),
+        cmocka_unit_test(qwen),
+        cmocka_unit_test(gemma),
+        cmocka_unit_test(gpt2),
+        cmocka_unit_test(quantised_bytes),
+        cmocka_unit_test(broken_models),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
