@@ -6,7 +6,8 @@ BUILD   ?= build/release
 BIN     ?= bin
 OPT     ?= -O2
 PACKAGES = jansson libpcre2-8 libxxhash libutf8proc libcurl libcrypto
-PKG_OK  := $(shell command -v $(firstword $(CC)) >/dev/null && pkg-config --exists $(PACKAGES) cmocka 2>/dev/null && echo yes)
+PKG_OK  := $(shell command -v $(firstword $(CC)) >/dev/null && pkg-config --exists $(PACKAGES) cmocka 2>/dev/null && \
+             echo yes)
 CFLAGS   = -std=gnu11 -D_GNU_SOURCE $(OPT) -g -ffp-contract=off -fno-math-errno -Wall -Wextra -Werror -Wshadow \
            -Wstrict-prototypes -Wmissing-prototypes -pthread -I. $(PKG_CFLAGS) $(EXTRA)
 LDLIBS   = $(PKG_LIBS) -lm -pthread $(EXTRA)
@@ -37,9 +38,11 @@ PKG_LIBS   := $(shell pkg-config --libs $(PACKAGES))
 all: $(BIN)/ingot $(TOOLS)
 
 # Kernels for one instruction set each; chosen at run time by what the processor offers.
-$(BUILD)/%_avx2.o:   ISA = -mavx2 -mfma -mf16c -O3
-$(BUILD)/%_avx512.o: ISA = -mavx2 -mfma -mf16c -mavx512f -mavx512bw -mavx512vl -mavx512dq -mavx512vnni -mavx512vbmi -O3
-$(BUILD)/%_amx.o:    ISA = -mavx2 -mfma -mf16c -mavx512f -mavx512bw -mavx512vl -mavx512dq -mavx512vnni -mamx-tile -mamx-int8 -O3
+AVX2   = -mavx2 -mfma -mf16c
+AVX512 = $(AVX2) -mavx512f -mavx512bw -mavx512vl -mavx512dq -mavx512vnni
+$(BUILD)/%_avx2.o:   ISA = $(AVX2) -O3
+$(BUILD)/%_avx512.o: ISA = $(AVX512) -mavx512vbmi -O3
+$(BUILD)/%_amx.o:    ISA = $(AVX512) -mamx-tile -mamx-int8 -O3
 
 $(BUILD)/%.o: %.c Makefile
 	@mkdir -p $(@D)

@@ -8,14 +8,15 @@
  *     int cmd_frob(cli *c, int argc, char **argv) {
  *         frob_args a = {0};
  *         if (!cli_parse(c, argc, argv, &a)) return c->status;     // usage error, or --help: both are done
- *         ...                                                      // c->args[0 .. c->arg_count) are the plain arguments
+ *         ...                                              // c->args[0 .. c->arg_count) are the plain arguments
  *         if (!work(&a, c->d)) return CLI_FAILED;                  // the frame prints what c->d holds
  *         return CLI_OK;
  *     }
  *     // cli/cli.h: COMMAND(frob);     cli/main.c: the row
  *
- * Results go to stdout, everything else to stderr. Messages go through c->d; the frame prints them at the end, so a command
- * that runs long and wants to say something earlier calls cli_say. Exit status: 0 done, 1 it failed, 2 it was called wrongly.
+ * Results go to stdout, everything else to stderr. Messages go through c->d; the frame prints them at the end, so a
+ * command that runs long and wants to say something earlier calls cli_say. Exit status: 0 done, 1 it failed, 2 it was
+ * called wrongly.
  */
 #ifndef INGOT_CLI_CLI_H
 #define INGOT_CLI_CLI_H
@@ -59,8 +60,8 @@ const cli_command *cli_find(const cli_command *commands, const char *name);
 /* "unknown command 'rn' (did you mean 'run'?); `ingot help` lists the commands" */
 void cli_unknown(const cli_command *commands, const char *path, const char *name, diag *d);
 
-#define COMMAND(name)                                                                                                       \
-    extern const cli_option cmd_##name##_options[];                                                                         \
+#define COMMAND(name)                                                                                                  \
+    extern const cli_option cmd_##name##_options[];                                                                    \
     int cmd_##name(cli *c, int argc, char **argv)
 COMMAND(help);
 COMMAND(version);

@@ -20,7 +20,8 @@ void cli_print_help(const cli_command *command, const char *path, FILE *out) {
     if (command->sub) print_subcommands(command, path, out);
     else {
         bool has_options = command->options->kind != OPTION_END;
-        fprintf(out, "Usage: %s%s%s%s\n", path, has_options ? " [OPTIONS]" : "", *command->usage ? " " : "", command->usage);
+        fprintf(out, "Usage: %s%s", path, has_options ? " [OPTIONS]" : "");
+        fprintf(out, *command->usage ? " %s\n" : "%s\n", command->usage);
         if (has_options) fputc('\n', out);
         options_print_help(command->options, out);
     }
@@ -30,16 +31,17 @@ void cli_print_help(const cli_command *command, const char *path, FILE *out) {
 int cmd_help(cli *c, int argc, char **argv) {
     if (!cli_parse(c, argc, argv, NULL)) return c->status;
     if (!c->arg_count) return cli_print_commands(c->commands, stdout), CLI_OK;
-    const cli_command *table = c->commands, *row = NULL;
+    const cli_command *table = c->commands, *row;
     const char *path = "ingot";
-    for (int i = 0; i < c->arg_count; i++) {
-        row = table ? cli_find(table, c->args[i]) : NULL;
-        if (!row && table) return cli_unknown(table, path, c->args[i], c->d), CLI_USAGE;
-        if (!row) return cli_usage_error(c, "`%s` has no command '%s'", path, c->args[i]);
+    int i = 0;
+    do {
+        if (!table) return cli_usage_error(c, "`%s` has no command '%s'", path, c->args[i]);
+        row = cli_find(table, c->args[i]);
+        if (!row) return cli_unknown(table, path, c->args[i], c->d), CLI_USAGE;
         path = arena_printf(c->memory, "%s %s", path, c->args[i]);
         if (!path) return diag_oom(c->d, "help"), CLI_FAILED;
         table = row->sub;
-    }
+    } while (++i < c->arg_count);
     cli_print_help(row, path, stdout);
     return CLI_OK;
 }

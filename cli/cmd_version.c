@@ -19,7 +19,8 @@ int cmd_version(cli *c, int argc, char **argv) {
     uname(&host);
     printf("ingot %s\n", INGOT_VERSION);
     printf("built with %s, %s\n", __VERSION__, sizeof(void *) == 8 ? "64 bit" : "32 bit");
-    printf("jansson %s, PCRE2 %s, xxHash %u, utf8proc %s\n", jansson_version_str(), pcre2, XXH_versionNumber(), utf8proc_version());
+    printf("jansson %s, PCRE2 %s, ", jansson_version_str(), pcre2);
+    printf("xxHash %u, utf8proc %s\n", XXH_versionNumber(), utf8proc_version());
     printf("libcurl %s, %s\n", curl_version_info(CURLVERSION_NOW)->version, OpenSSL_version(OPENSSL_VERSION));
     printf("on %s %s, %s\n", host.sysname, host.release, host.machine);
     return CLI_OK;

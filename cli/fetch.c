@@ -1,6 +1,6 @@
-/* Downloads. The idea: NAME.part holds bytes, NAME.part.from says whose they are: a hash of the URL (which may hold a password)
- * and the server's validator. An attempt that brought bytes and broke off is followed by another one; one that brought nothing
- * ends it. Nothing waits for ever: connecting and silence have limits.
+/* Downloads. The idea: NAME.part holds bytes, NAME.part.from says whose they are: a hash of the URL (which may hold a
+ * password) and the server's validator. An attempt that brought bytes and broke off is followed by another; one that
+ * brought nothing is the last. Nothing waits for ever: connecting and silence have limits.
  * Left out: several connections at once, and continuing a file:// copy, which is as quick from the start. */
 #include "cli/fetch.h"
 #include "base/map.h"
@@ -32,9 +32,10 @@ static void note_read(fetch *f, arena *a) {
     note_line(f, "", &expect);
     diag *quiet = diag_new();
     str text = {0};
-    if (quiet && !expect.oom && file_exists(f->from_path) && file_read_all(a, f->from_path, VALIDATOR_BYTES, &text, quiet)) {
+    if (quiet && !expect.oom && file_read_all(a, f->from_path, VALIDATOR_BYTES, &text, quiet)) {
         str head = {expect.data, expect.len - 1};
-        if (str_starts(text, head)) snprintf(f->kept, sizeof f->kept, "%.*s", (int)strcspn(text.p + head.n, "\n"), text.p + head.n);
+        const char *rest = text.p + head.n;
+        if (str_starts(text, head)) snprintf(f->kept, sizeof f->kept, "%.*s", (int)strcspn(rest, "\n"), rest);
     }
     diag_free(quiet);
     strbuf_free(&expect);
@@ -83,12 +84,12 @@ static bool body_begins(fetch *f) {
     curl_off_t length = 0;
     curl_easy_getinfo(f->curl, CURLINFO_RESPONSE_CODE, &code);
     curl_easy_getinfo(f->curl, CURLINFO_CONTENT_LENGTH_DOWNLOAD_T, &length);
-    uint64_t keep_bytes = code == 206 ? f->asked_from : 0;
+    uint64_t keep_bytes = code == 206 ? f->asked_from : 0, total_bytes = length > 0 ? keep_bytes + (uint64_t)length : 0;
     if (code == 206 && f->range_from != f->asked_from)
-        return diag_error(f->d, "%s: the server continues at byte %llu, not at %llu; delete %s and try again", f->e->name,
-                          (unsigned long long)f->range_from, (unsigned long long)f->asked_from, f->e->part);
+        return diag_error(f->d, "%s: the server continues at byte %llu, not at %llu; delete %s and try again",
+                          f->e->name, (unsigned long long)f->range_from, (unsigned long long)f->asked_from, f->e->part);
     f->started = true;
-    return pulled_begin(f->e, keep_bytes, length > 0 ? keep_bytes + (uint64_t)length : 0, f->e->name, f->d) && note_write(f);
+    return pulled_begin(f->e, keep_bytes, total_bytes, f->e->name, f->d) && note_write(f);
 }
 
 static size_t on_body(char *p, size_t one, size_t n, void *arg) {
@@ -146,9 +147,8 @@ static attempt_end attempt(fetch *f, arena *a, char *error) {
     curl_easy_getinfo(f->curl, CURLINFO_RESPONSE_CODE, &status);
     curl_slist_free_all(headers);
     curl_easy_cleanup(f->curl);
-    if (code == CURLE_OK && !f->started) return snprintf(error, CURL_ERROR_SIZE, "the answer is empty"), ATTEMPT_REFUSED;
-    if (code == CURLE_OK) return ATTEMPT_DONE;
-    if (!error[0]) snprintf(error, CURL_ERROR_SIZE, "%s", curl_easy_strerror(code));
+    if (code == CURLE_OK && f->started) return ATTEMPT_DONE;
+    if (!error[0]) snprintf(error, CURL_ERROR_SIZE, "%s", code ? curl_easy_strerror(code) : "the answer is empty");
     if (status != 416) return f->started && !f->told ? ATTEMPT_BROKEN : ATTEMPT_REFUSED;
     unlink(f->from_path); /* Range not satisfiable: what we hold is no beginning of this file */
     return ATTEMPT_BROKEN;

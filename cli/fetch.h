@@ -1,5 +1,5 @@
-/* A model from a URL, through libcurl: http, https and file. A partial download is continued when the server proves that the
- * file is still the same (If-Range with its ETag or date). */
+/* A model from a URL, through libcurl: http, https and file. A partial download is continued when the server proves
+ * that the file is still the same (If-Range with its ETag or date). */
 #ifndef INGOT_CLI_FETCH_H
 #define INGOT_CLI_FETCH_H
 #include "cli/pulled.h"

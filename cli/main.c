@@ -5,7 +5,8 @@
 static const cli_command commands[] = {
     {"model", "models: what is in one, getting one, converting one", "COMMAND ...", .sub = cmd_model_commands},
     {"help", "what a command does and takes", "[COMMAND ...]", 0, 4, cmd_help_options, .run = cmd_help},
-    {"version", "version of this program and of what it was built with", "", 0, 0, cmd_version_options, .run = cmd_version},
+    {"version", "version of this program and of what it was built with", "", 0, 0, cmd_version_options,
+     .run = cmd_version},
     {0},
 };
 
@@ -19,7 +20,7 @@ void cli_unknown(const cli_command *table, const char *path, const char *name, d
     nearest near = {0};
     for (const cli_command *row = table; row->name; row++) nearest_offer(&near, name, row->name);
     const char *rest = strchr(path, ' ');
-    diag_error(d, "unknown command '%s'%s%s%s; `ingot help%s` lists the commands", name, near.best ? " (did you mean '" : "",
+    diag_error(d, "unknown command '%s'%s%s%s; `ingot help%s` lists them", name, near.best ? " (did you mean '" : "",
                near.best ? near.best : "", near.best ? "'?)" : "", rest ? rest : "");
 }
 

@@ -1,5 +1,5 @@
-/* ingot model info: one pass over what llm_model_open found. Text of the file itself (names, labels) is cleaned before it
- * reaches a terminal: a model is a download, and an escape sequence in it must stay harmless. */
+/* ingot model info: one pass over what llm_model_open found. Text of the file itself (names, labels) is cleaned before
+ * it reaches a terminal: a model is a download, and an escape sequence in it must stay harmless. */
 #include "cli/model_info.h"
 #include "base/units.h"
 #include <math.h>
@@ -51,11 +51,14 @@ static void print_shape(const llm_config *c, FILE *out) {
     fprintf(out, "  layers         %u\n", c->layers);
     fprintf(out, "  width          %u, MLP %u%s\n", c->width, c->mlp_width, c->arch->gated ? " (gated)" : "");
     fprintf(out, "  heads          %u of %u, %u for keys and values\n", c->heads, c->head_size, c->kv_heads);
-    fprintf(out, "  context        %u tokens, KV cache %s a token in F16\n", c->context, units_bytes((double)kv_bytes_per_token(c)).text);
+    fprintf(out, "  context        %u tokens, KV cache %s a token in F16\n", c->context,
+            units_bytes((double)kv_bytes_per_token(c)).text);
     if (c->window) fprintf(out, "  window         %u tokens in %u layers\n", c->window, windowed_layers(c));
     if (c->rope == ROPE_NONE) return;
     fprintf(out, "  RoPE           theta %g, %u dimensions, %s", c->rope_theta, c->rope_dims, rope_name(c->rope));
-    if (c->scaling) fprintf(out, ", %s scaling by %g from %u tokens", scaling_name(c->scaling), c->scaling_factor, c->scaling_context);
+    if (c->scaling)
+        fprintf(out, ", %s scaling by %g from %u tokens", scaling_name(c->scaling), c->scaling_factor,
+                c->scaling_context);
     fputc('\n', out);
 }
 
@@ -112,9 +115,20 @@ static void key(strbuf *b, const char *name) {
     strbuf_addc(b, ':');
 }
 
-static void put_u64(strbuf *b, const char *name, uint64_t value) { key(b, name), strbuf_addf(b, "%llu", (unsigned long long)value); }
-static void put_i64(strbuf *b, const char *name, int64_t value) { key(b, name), strbuf_addf(b, "%lld", (long long)value); }
-static void put_f64(strbuf *b, const char *name, double value) { key(b, name), strbuf_addf(b, "%.9g", isfinite(value) ? value : 0); }
+static void put_u64(strbuf *b, const char *name, uint64_t value) {
+    key(b, name);
+    strbuf_addf(b, "%llu", (unsigned long long)value);
+}
+
+static void put_i64(strbuf *b, const char *name, int64_t value) {
+    key(b, name);
+    strbuf_addf(b, "%lld", (long long)value);
+}
+
+static void put_f64(strbuf *b, const char *name, double value) {
+    key(b, name);
+    strbuf_addf(b, "%.9g", isfinite(value) ? value : 0);
+}
 
 static void put_text(strbuf *b, const char *name, const char *value) {
     key(b, name);

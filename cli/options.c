@@ -1,5 +1,5 @@
-/* Option rows: parsing and help. Left out on purpose: abbreviated names (a script would break when an option is added) and
- * one-letter options with something glued to them (`-model x` would be `-m odel`). */
+/* Option rows: parsing and help. Left out on purpose: abbreviated names (a script would break when an option is added)
+ * and one-letter options with something glued to them (`-model x` would be `-m odel`). */
 #include "cli/options.h"
 #include "base/units.h"
 #include <errno.h>
@@ -58,7 +58,8 @@ static bool store_float(const cli_option *o, const char *spelt, const char *text
 
 static bool store_bytes(const cli_option *o, const char *spelt, const char *text, uint64_t *out, diag *d) {
     if (!units_parse_bytes(str_from(text), out))
-        return diag_error(d, "%s: '%s' is not a size; write 512M (MiB), 1.5GB (10^9 bytes) or a number of bytes", spelt, text);
+        return diag_error(d, "%s: '%s' is not a size; write 512M (MiB), 1.5GB (10^9 bytes) or a number of bytes", spelt,
+                          text);
     return in_range(o, spelt, text, (double)*out, d);
 }
 
@@ -105,7 +106,8 @@ static bool unknown_option(const cli_option *rows, const char *help_command, str
 }
 
 /* One option at argv[*i]; *i moves on when its value is the next word. */
-static bool read_option(const cli_option *rows, const char *help_command, int argc, char **argv, int *i, void *out, diag *d) {
+static bool read_option(const cli_option *rows, const char *help_command, int argc, char **argv, int *i, void *out,
+                        diag *d) {
     const char *word = argv[*i], *equals = strchr(word, '=');
     bool is_long = word[1] == '-';
     str name = str_from(word + (is_long ? 2 : 1));

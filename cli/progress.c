@@ -21,7 +21,8 @@ static int terminal_columns(void) {
 
 progress progress_begin(const char *label, progress_unit unit, double total) {
     double now = clock_seconds();
-    return (progress){.label = label, .unit = unit, .total = total, .start_s = now, .drawn_s = now, .terminal = is_terminal()};
+    return (progress){
+        .label = label, .unit = unit, .total = total, .start_s = now, .drawn_s = now, .terminal = is_terminal()};
 }
 
 void progress_resume_at(progress *p, double first) {

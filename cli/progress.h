@@ -6,9 +6,8 @@
  *
  *     fetching model.gguf  [=======>      ]  52 %  51.2 MB of 98.4 MB  12.3 MB/s  4 s left
  *
- * Only when stderr is a terminal; silent otherwise. The first second shows nothing, so that short work stays quiet. Cheap to
- * call often: it draws ten times a second. One thread at a time.
- */
+ * Only when stderr is a terminal; silent otherwise. The first second shows nothing, so that short work stays quiet.
+ * Cheap to call often: it draws ten times a second. One thread at a time.  */
 #ifndef INGOT_CLI_PROGRESS_H
 #define INGOT_CLI_PROGRESS_H
 #include <stdbool.h>

@@ -52,8 +52,8 @@ static const char *entry_name(arena *a, const catalogue_row *row, const char *so
 static bool unknown_source(const char *source, diag *d) {
     nearest near = {0};
     for (size_t i = 0; i < CATALOGUE_ROWS; i++) nearest_offer(&near, source, catalogue[i].name);
-    return diag_error(d, "%s: no such file, and no model of the catalogue%s%s%s; `ingot help model pull` lists the catalogue", source,
-                      near.best ? " (did you mean '" : "", near.best ? near.best : "", near.best ? "'?)" : "");
+    return diag_error(d, "%s: no such file, and no model of the catalogue%s%s%s; `ingot help model pull` lists it",
+                      source, near.best ? " (did you mean '" : "", near.best ? near.best : "", near.best ? "'?)" : "");
 }
 
 static bool get(pulled_model *e, arena *a, const catalogue_row *row, const char *source, diag *d) {
@@ -67,15 +67,18 @@ static bool use_present(pulled_model *e, arena *a, const char *expected, pull_re
     out->present = true;
     if (!pulled_sha256(a, e->path, out->sha256, d)) return false;
     if (!expected || !strcmp(expected, out->sha256)) return true;
-    return diag_error(d, "%s is there already, with SHA-256 %s and not %s; replace it with `--again`", e->path, out->sha256, expected);
+    return diag_error(d, "%s is there already, with SHA-256 %s and not %s; replace it with `--again`", e->path,
+                      out->sha256, expected);
 }
 
 static bool source_ok(const catalogue_row *row, const pull_request *r, diag *d) {
     struct stat st;
-    if (r->sha256 && !sha256_valid(r->sha256)) return diag_error(d, "--sha256 '%s': not 64 hex digits (in lower case)", r->sha256);
+    if (r->sha256 && !sha256_valid(r->sha256))
+        return diag_error(d, "--sha256 '%s': not 64 hex digits (in lower case)", r->sha256);
     if (row || is_url(r->source)) return true;
     if (stat(r->source, &st)) return unknown_source(r->source, d);
-    if (S_ISDIR(st.st_mode)) return diag_error(d, "%s is a folder: use it where it is (`ingot run -m %s`)", r->source, r->source);
+    if (S_ISDIR(st.st_mode))
+        return diag_error(d, "%s is a folder: use it where it is (`ingot run -m %s`)", r->source, r->source);
     return true;
 }
 
@@ -110,7 +113,8 @@ char *cli_model_path(arena *a, const char *name, bool auto_pull, diag *d) {
         return model_pull(a, &(pull_request){.source = name}, &got, d) ? path : NULL;
     }
     if (row) diag_error(d, "model %s is not here yet; get it with `ingot model pull %s`", name, name);
-    else diag_error(d, "%s: no such file, and no pulled model of that name; `ingot model pull %s` gets one that works", name,
-                    catalogue[0].name);
+    else
+        diag_error(d, "%s: no such file, and no pulled model of that name; `ingot model pull %s` gets one that works",
+                   name, catalogue[0].name);
     return NULL;
 }

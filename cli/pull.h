@@ -1,14 +1,14 @@
 /* Getting models: the catalogue, and the way from a name to a file.
  *
- *     char *path = cli_model_path(c->memory, a.model, true, c->d);   // "smollm2", "model.gguf" pulled before, or a path
+ *     char *path = cli_model_path(c->memory, a.model, true, c->d); // "smollm2", "model.gguf" pulled before, or a path
  *     if (!path) return CLI_FAILED;
  */
 #ifndef INGOT_CLI_PULL_H
 #define INGOT_CLI_PULL_H
 #include "cli/pulled.h"
 
-/* In this order: an existing path is itself; a name of the catalogue, or the file name of a pulled model. A model of the catalogue
- * that is not here yet is pulled when auto_pull is set. NULL: told to d, with the remedy. */
+/* In this order: an existing path is itself; a name of the catalogue, or the file name of a pulled model. A model of
+ * the catalogue that is not here yet is pulled when auto_pull is set. NULL: told to d, with the remedy. */
 char *cli_model_path(arena *a, const char *name, bool auto_pull, diag *d);
 
 typedef struct {

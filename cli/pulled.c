@@ -31,11 +31,13 @@ static bool lock_take(pulled_model *e, const char *lock_path, diag *d) {
     if (e->lock < 0) return diag_error(d, "%s: cannot create: %s", lock_path, strerror(errno));
     for (int tenths = 0; tenths < 10 * LOCK_WAIT_S; tenths++) {
         if (flock(e->lock, LOCK_EX | LOCK_NB) == 0) return true;
-        if (errno != EWOULDBLOCK && errno != EINTR) return diag_error(d, "%s: cannot lock: %s", lock_path, strerror(errno));
+        if (errno != EWOULDBLOCK && errno != EINTR)
+            return diag_error(d, "%s: cannot lock: %s", lock_path, strerror(errno));
         if (!tenths) cli_say("another pull of %s is under way; waiting for it", e->name);
         usleep(100000);
     }
-    return diag_error(d, "%s: another pull still holds it after %d s; end that one and try again", lock_path, LOCK_WAIT_S);
+    return diag_error(d, "%s: another pull still holds it after %d s; end that one and try again", lock_path,
+                      LOCK_WAIT_S);
 }
 
 bool pulled_open(pulled_model *e, arena *a, const char *name, diag *d) {
@@ -61,7 +63,9 @@ void pulled_close(pulled_model *e) {
 
 /* --- digest --- */
 
-bool sha256_valid(const char *hex) { return strlen(hex) == SHA256_HEX - 1 && strspn(hex, "0123456789abcdef") == SHA256_HEX - 1; }
+bool sha256_valid(const char *hex) {
+    return strlen(hex) == SHA256_HEX - 1 && strspn(hex, "0123456789abcdef") == SHA256_HEX - 1;
+}
 
 static bool hash_begin(void **hash, diag *d) {
     if (!*hash) *hash = EVP_MD_CTX_new();
@@ -85,7 +89,7 @@ static bool record(arena *a, const char *path, const char hex[SHA256_HEX], diag 
 static bool recorded(arena *a, const char *path, char hex[SHA256_HEX], diag *d) {
     const char *beside = arena_printf(a, "%s.sha256", path);
     str text;
-    if (!beside || !file_exists(beside) || !file_read_all(a, beside, 4096, &text, d) || text.n < SHA256_HEX) return false;
+    if (!beside || !file_exists(beside) || !file_read_all(a, beside, 4096, &text, d)) return false;
     snprintf(hex, SHA256_HEX, "%s", text.p);
     return sha256_valid(hex);
 }
@@ -131,7 +135,8 @@ static bool keep(pulled_model *e, uint64_t bytes, diag *d) {
     char buffer[COPY_BYTES];
     while (e->bytes < bytes) {
         size_t want = bytes - e->bytes < sizeof buffer ? (size_t)(bytes - e->bytes) : sizeof buffer;
-        if (fread(buffer, 1, want, e->out) != want) return diag_error(d, "%s: cannot read what is there; delete it", e->part);
+        if (fread(buffer, 1, want, e->out) != want)
+            return diag_error(d, "%s: cannot read what is there; delete it", e->part);
         if (!take_bytes(e, buffer, want, d)) return false;
     }
     if (fseeko(e->out, (off_t)bytes, SEEK_SET) || ftruncate(fileno(e->out), (off_t)bytes))
@@ -162,10 +167,11 @@ bool pulled_write(pulled_model *e, const void *p, size_t n, diag *d) {
 
 static bool contents_ok(pulled_model *e, const char *expected, diag *d) {
     if (expected && strcmp(expected, e->sha256))
-        return diag_error(d, "%s: SHA-256 is %s but should be %s: the source changed or the bytes were damaged; nothing was kept", e->name,
-                          e->sha256, expected);
+        return diag_error(d, "%s: SHA-256 is %s but should be %s: the source changed or the bytes were damaged; "
+                             "nothing was kept", e->name, e->sha256, expected);
     if (str_ends(str_from(e->name), STR(".gguf")) && (e->bytes < sizeof e->head || memcmp(e->head, "GGUF", 4)))
-        return diag_error(d, "%s: what came is not a GGUF file (perhaps an error page of the server); nothing was kept", e->name);
+        return diag_error(d, "%s: what came is not a GGUF file (perhaps an error page of the server); nothing was kept",
+                          e->name);
     return true;
 }
 
@@ -180,6 +186,7 @@ bool pulled_commit(pulled_model *e, const char *expected, diag *d) {
     const char *beside = arena_printf(e->memory, "%s.sha256", e->path);
     if (!beside) return diag_oom(d, e->name);
     unlink(beside); /* of a model that is being replaced: no digest is better than a wrong one */
-    if (rename(e->part, e->path)) return diag_error(d, "%s: cannot rename to %s: %s", e->part, e->path, strerror(errno));
+    if (rename(e->part, e->path))
+        return diag_error(d, "%s: cannot rename to %s: %s", e->part, e->path, strerror(errno));
     return record(e->memory, e->path, e->sha256, d);
 }

@@ -8,7 +8,8 @@
  *     }
  *     pulled_close(&e);                                       // an unfinished NAME.part stays, for the next attempt
  *
- * The bytes pass once: they are hashed as they are written. What NAME holds is always complete; a crash leaves NAME.part.
+ * The bytes pass once: they are hashed as they are written. What NAME holds is always complete; a crash leaves
+ * NAME.part.
  */
 #ifndef INGOT_CLI_PULLED_H
 #define INGOT_CLI_PULLED_H
@@ -30,8 +31,8 @@ typedef struct {
 } pulled_model;
 
 bool pulled_open(pulled_model *e, arena *a, const char *name, diag *d);
-/* Continues NAME.part after its first `keep_bytes` (read again for the hash), or begins anew with 0. total_bytes 0 = not known.
- * May be called again to start over. */
+/* Continues NAME.part after its first `keep_bytes` (read again for the hash), or begins anew with 0. total_bytes 0 =
+ * not known. May be called again to start over. */
 bool pulled_begin(pulled_model *e, uint64_t keep_bytes, uint64_t total_bytes, const char *label, diag *d);
 bool pulled_write(pulled_model *e, const void *p, size_t n, diag *d);
 /* expected: 64 hex digits or NULL. What fails the checks is deleted. Records the digest. */
