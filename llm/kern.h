@@ -39,12 +39,15 @@ typedef struct {
     float (*softmax_exp)(float *x, size_t n, float scale, float cap);
 } kern;
 
+/* Reads every byte once and returns a sum: the yardstick for bandwidth. */
+uint64_t kern_read(const uint8_t *bytes, size_t n);
+
 const kern *kern_best(void);
 const kern *kern_by_name(str name);      /* NULL: unknown, or this processor lacks it */
 const kern *kern_row(size_t i);          /* all that were compiled, best first; NULL after the last */
 
 extern const kern kern_portable;
 #if defined(__x86_64__)
-extern const kern kern_avx2, kern_avx512;
+extern const kern kern_avx2, kern_avx512, kern_amx;
 #endif
 #endif

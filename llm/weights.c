@@ -554,6 +554,11 @@ bool weights_error(weights *w, diag *d) {
     return true;
 }
 
+const uint8_t *weights_resident_bytes(const weights *w, size_t *size) {
+    *size = w->arena_pages_bytes;
+    return w->arena_pages;
+}
+
 weights_stats weights_get_stats(const weights *w) {
     weights_stats s = {.resident_bytes = w->held_bytes, .wait_seconds = 1e-9 * (double)w->wait_ns / pool_threads(w->threads)};
     for (uint32_t i = 0; i < w->piece_count; i++) {

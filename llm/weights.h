@@ -48,6 +48,9 @@ bool weights_acquire(weights *w, const llm_tensor *t, uint32_t piece, weights_pi
 void weights_release(weights *w, const llm_tensor *t, uint32_t piece);
 bool weights_error(weights *w, diag *d);           /* copies the reason to d; returns false when there was none */
 
+/* The packed pieces that stay in memory, one stretch. */
+const uint8_t *weights_resident_bytes(const weights *w, size_t *size);
+
 typedef struct {
     uint64_t packed_bytes;      /* of one pass with head, as the kernels read it */
     uint64_t resident_bytes;    /* held in memory, everything counted */

@@ -1,0 +1,123 @@
+/* What this host could do at most with this model: the rate at which the weights can be read, and the rate at which the kernels
+ * multiply when everything is in the cache. Together they say which steps wait for memory. */
+#include "base/mem.h"
+#include "base/units.h"
+#include "llm/native_internal.h"
+#include "llm/native_probe.h"
+
+typedef struct {
+    const uint8_t *bytes;
+    size_t size;
+    uint64_t sums[1024]; /* [thread]: keeps the reads from being removed */
+} reading;
+
+static void read_share(void *arg, int thread, int threads) {
+    reading *r = arg;
+    size_t begin, end;
+    pool_share(r->size, 4096, thread, threads, &begin, &end);
+    r->sums[thread % 1024] += kern_read(r->bytes + begin, end - begin);
+}
+
+double probe_read_bytes_per_s(pool *threads, const uint8_t *bytes, size_t size, double seconds) {
+    reading r = {.bytes = bytes, .size = size};
+    double best = 0, since = clock_seconds();
+    do {
+        double start = clock_seconds();
+        pool_run(threads, read_share, &r);
+        double rate = (double)size / (clock_seconds() - start);
+        if (rate > best) best = rate;
+    } while (clock_seconds() - since < seconds);
+    return best;
+}
+
+double native_read_bytes_per_s(native *n, double seconds) {
+    size_t size;
+    const uint8_t *bytes = weights_resident_bytes(n->w, &size);
+    return size ? probe_read_bytes_per_s(n->threads, bytes, size, seconds) : 0;
+}
+
+/* ---- arithmetic ---- */
+
+typedef struct {
+    native *n;
+    pack_id layout;
+    size_t tokens, cols;
+    double seconds, *flops; /* [threads] */
+} computing;
+
+static void compute_share(void *arg, int thread, int threads) {
+    (void)threads;
+    computing *c = arg;
+    const pack_layout *p = pack_layout_row(c->layout);
+    size_t bytes = pack_panel_bytes(p, c->cols), stride = acts_stride(c->cols);
+    uint8_t *panel = mem_pages(bytes);
+    float *y = mem_pages(c->tokens * PANEL_ROWS * sizeof *y), *f = mem_pages(c->tokens * stride * sizeof *f);
+    acts x = c->n->shared; /* any integers will do; tokens * cols is kept within the batch's buffer */
+    x.cols = c->cols;
+    x.stride = stride;
+    x.f = f;
+    if ((c->tokens == 1 ? c->n->decode_digits : c->n->prompt_digits) == 1) x.lo = NULL;
+    uint64_t rounds = 0;
+    double since = clock_seconds(), now = since;
+    while (panel && y && f && now - since < c->seconds) {
+        for (int i = 0; i < 20; i++) c->n->k->gemm[c->layout](panel, &x, 0, c->tokens, y, PANEL_ROWS);
+        rounds += 20;
+        now = clock_seconds();
+    }
+    c->flops[thread] = now > since ? 2.0 * PANEL_ROWS * (double)c->cols * (double)c->tokens * (double)rounds / (now - since) : 0;
+    mem_pages_free(panel, bytes);
+    mem_pages_free(y, c->tokens * PANEL_ROWS * sizeof *y);
+    mem_pages_free(f, c->tokens * stride * sizeof *f);
+}
+
+double native_kernel_flops_per_s(native *n, pack_id layout, size_t tokens, double seconds) {
+    if (tokens > n->batch) tokens = n->batch;
+    computing c = {.n = n, .layout = layout, .tokens = tokens, .cols = n->shared.stride < 512 ? 256 : 512, .seconds = seconds};
+    if (n->shared.stride < 256) c.cols = 32; /* tiny models: the shared buffers hold no more */
+    c.flops = mem_alloc_n((size_t)pool_threads(n->threads), sizeof *c.flops);
+    if (!c.flops) return 0;
+    pool_run(n->threads, compute_share, &c);
+    double sum = 0;
+    for (int i = 0; i < pool_threads(n->threads); i++) sum += c.flops[i];
+    mem_free(c.flops);
+    return sum;
+}
+
+/* ---- the verdict ---- */
+
+/* The layout that holds most of the weights. */
+static pack_id main_layout(const native *n) {
+    double bytes[PACK_COUNT] = {0};
+    pack_id best = PACK_F32;
+    for (size_t i = 0; i < n->m->tensor_count; i++) {
+        const llm_tensor *t = &n->m->tensors[i];
+        if (t->rows > 1) bytes[pack_layout_of(t->type->id)->id] += (double)t->size_bytes;
+    }
+    for (int i = 0; i < PACK_COUNT; i++)
+        if (bytes[i] > bytes[best]) best = (pack_id)i;
+    return best;
+}
+
+static void judge(const native_cost *costs, double read_rate, double matrix_rate, double float_rate, native_bound *b) {
+    for (int i = 0; i < STEP_COUNT; i++) {
+        const native_cost *c = &costs[i];
+        bool attention = i == STEP_ATTENTION, matrix = i == STEP_MATMUL || i == STEP_HEAD;
+        double memory_s = (c->weight_bytes + c->kv_bytes) / read_rate, compute_s = c->flops / (attention ? float_rate : matrix_rate);
+        b->total_s += c->seconds;
+        if (!attention && !matrix) b->other_s += c->seconds;
+        else if (memory_s > compute_s) b->memory_s += c->seconds;
+        else b->compute_s += c->seconds;
+    }
+}
+
+void native_judge(native *n, native_verdict *v) {
+    const double seconds = 0.02;
+    pack_id layout = main_layout(n);
+    *v = (native_verdict){.read_bytes_per_s = native_read_bytes_per_s(n, 2 * seconds), .layout = pack_layout_row(layout)->name};
+    v->decode_flops_per_s = native_kernel_flops_per_s(n, layout, 1, seconds);
+    v->prompt_flops_per_s = native_kernel_flops_per_s(n, layout, 64, seconds);
+    v->float_flops_per_s = native_kernel_flops_per_s(n, PACK_F32, 8, seconds);
+    if (!(v->read_bytes_per_s > 0 && v->decode_flops_per_s > 0 && v->prompt_flops_per_s > 0 && v->float_flops_per_s > 0)) return;
+    judge(n->profile.prompt, v->read_bytes_per_s, v->prompt_flops_per_s, v->float_flops_per_s, &v->prompt);
+    judge(n->profile.decode, v->read_bytes_per_s, v->decode_flops_per_s, v->float_flops_per_s, &v->decode);
+}

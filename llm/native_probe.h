@@ -1,0 +1,27 @@
+/* Limits of this host, measured, and which of them bound a run. */
+#ifndef INGOT_LLM_NATIVE_PROBE_H
+#define INGOT_LLM_NATIVE_PROBE_H
+#include "llm/native.h"
+
+/* Bytes per second that all threads together read, each its own sequential stream; the best pass of about `seconds`. */
+double probe_read_bytes_per_s(pool *threads, const uint8_t *bytes, size_t size, double seconds);
+/* The same over the weights that are in memory; 0 when none are. */
+double native_read_bytes_per_s(native *n, double seconds);
+/* Rate of the gemm kernel of a layout on one panel that stays in the cache, all threads together. */
+double native_kernel_flops_per_s(native *n, pack_id layout, size_t tokens, double seconds);
+
+/* Time of a phase by what bound it: a step of matrices or attention is bound by memory when reading its weights, keys and values at the
+ * measured rate takes longer than its arithmetic at the measured rate. Norms, activations and barriers are `other`. */
+typedef struct {
+    double total_s, memory_s, compute_s, other_s;
+} native_bound;
+
+typedef struct {
+    double read_bytes_per_s, decode_flops_per_s, prompt_flops_per_s, float_flops_per_s;
+    const char *layout;       /* of the weights that the rates are for */
+    native_bound prompt, decode;
+} native_verdict;
+
+/* Measures for about a tenth of a second and judges what the engine has run so far. */
+void native_judge(native *n, native_verdict *v);
+#endif
