@@ -249,10 +249,11 @@ static fo_range range_of(double nominal, double a, double b) {
     return (fo_range){fmin(nominal, fmin(a, b)), nominal, fmax(nominal, fmax(a, b))};
 }
 
-static fo_range energy(const perf_machine *m, double systems, double share, fo_range seconds) {
-    double watts = m->power_watts.value * systems;
-    return range_of(watts * share * seconds.value, watts * m->power_idle_share.value * seconds.low,
-                    watts * seconds.high);
+/* A system of which only some devices work draws its idle power and their part of what work adds. */
+static fo_range energy(const perf_machine *m, const setup *s, const perf_value *share, fo_range seconds) {
+    double watts = m->power_watts.value * s->systems, idle = m->power_idle_share.value;
+    double drawn = idle + (share->value - idle) * s->devices / m->accelerators.value;
+    return range_of(watts * drawn * seconds.value, watts * idle * seconds.low, watts * seconds.high);
 }
 
 static fo_mode predict_mode(const first_order *p, const llm_graph *g, const perf_machine *m, bool streamed) {
@@ -265,8 +266,8 @@ static fo_mode predict_mode(const first_order *p, const llm_graph *g, const perf
     r.token_s = range_of(mid->decode.seconds, fast->decode.seconds, slow->decode.seconds);
     r.request_s = range_of(mid->request_s, fast->request_s, slow->request_s);
     r.tokens_per_s = (fo_range){1 / r.token_s.high, 1 / r.token_s.value, 1 / r.token_s.low};
-    r.joules_per_token = energy(m, r.systems, m->power_decode_share.value, r.token_s);
-    r.joules_prompt = energy(m, r.systems, m->power_prefill_share.value, r.ttft_s);
+    r.joules_per_token = energy(m, &mid->s, &m->power_decode_share, r.token_s);
+    r.joules_prompt = energy(m, &mid->s, &m->power_prefill_share, r.ttft_s);
     const perf_value *cost = &m->cost_usd_per_hour;
     double scale = r.systems * 1e6 / 3600;
     r.usd_per_mtoken = (fo_range){cost->low * scale * r.token_s.low, cost->value * scale * r.token_s.value,

@@ -44,9 +44,10 @@
  * store; residual add with the next norm; embedding with its scale; soft cap with the choice. Streamed: t = max(t, W /
  * (k io_bw)), each device fetching its part over its own PCIe link; HBM then sees every weight twice, written and read.
  *
- * Energy: power_watts x systems x time x power_decode_share (or prefill); low end: idle share and the fast time; high
- * end: all of power_watts and the slow time. Host, MemoryX, network, cooling and the loading of resident weights are
- * left out, as are batches, speculative decoding and sampling on the host.
+ * Energy: power_watts x systems x time x share, share = power_decode_share (or prefill), of which devices not at work
+ * draw only the idle part; low end: idle share and the fast time; high end: all of power_watts and the slow time. Host,
+ * MemoryX, network, cooling and the loading of resident weights are left out, as are batches, speculative decoding and
+ * sampling on the host.
  */
 #ifndef INGOT_PERF_FIRST_ORDER_H
 #define INGOT_PERF_FIRST_ORDER_H

@@ -66,7 +66,7 @@ static cell systems_cell(const first_order *p, const fo_mode *m) {
         snprintf(c.text, sizeof c.text, "%.0f wafer%s, %u x %u PEs a layer", m->systems, plural, m->region_side_pes,
                  m->region_side_pes);
     else
-        snprintf(c.text, sizeof c.text, "%.0f system%s, %u GPU%s each", m->systems, plural, m->devices,
+        snprintf(c.text, sizeof c.text, "%.0f system%s, %u GPU%s at work", m->systems, plural, m->devices,
                  m->devices == 1 ? "" : "s");
     return c;
 }

@@ -259,6 +259,27 @@ static void quantised_bytes(void **s) {
     end(&f);
 }
 
+/* Whole models as the readers give them: every parameter is in the graph, once. */
+static void read_models(void **s) {
+    (void)s;
+    static const char *const paths[] = {"tests/data/hf/llama",  "tests/data/hf/qwen2",
+                                        "tests/data/hf/qwen3",  "tests/data/hf/gpt2",
+                                        "tests/data/hf/gemma3", "data/models/untrained-tiny.gguf"};
+    for (size_t i = 0; i < sizeof paths / sizeof *paths; i++) {
+        arena *a = arena_new(0);
+        diag *d = diag_new();
+        assert_true(a && d);
+        llm_model *m = llm_model_open(paths[i], d);
+        llm_graph g;
+        if (!m || !llm_graph_build(m, a, &g, d)) fail_msg("%s", diag_text(d));
+        llm_weights w = llm_graph_weights(&g);
+        assert_true(w.elems == (double)llm_model_params(m) && w.bytes == (double)llm_model_weight_bytes(m));
+        llm_model_free(m);
+        arena_free(a);
+        diag_free(d);
+    }
+}
+
 static void refuses(void (*spoil)(fixture *), const char *text) {
     llm_config c = llama8b;
     c.layers = 2;
@@ -299,6 +320,7 @@ int main(void) {
         cmocka_unit_test(gpt2),
         cmocka_unit_test(quantised_bytes),
         cmocka_unit_test(broken_models),
+        cmocka_unit_test(read_models),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -343,7 +343,9 @@ static void launches_and_collectives(void **state) {
     near(p.resident.decode.limit_s[FO_LATENCY], 292 * 4.63e-6 + 65 * 5.93e-6, 1e-12);
     near(p.resident.decode.limit_s[FO_LINK], 65 * 2 * 7.0 / 8 * 8192 / 900e9, 1e-12);
     llm_graph tiny = graph(f, small, &f16); /* not worth splitting */
-    assert_int_equal(predict(f, &tiny, &dgx, 10, 10).resident.devices, 1);
+    p = predict(f, &tiny, &dgx, 10, 10);
+    assert_int_equal(p.resident.devices, 1);
+    near(p.resident.joules_per_token.value, 14300 * (0.2 + 0.35 / 8) * p.resident.token_s.value, 1e-12);
 }
 
 /* One product on a wafer of 8 x 8 PEs, without room for a choice of regions. */
