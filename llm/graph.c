@@ -207,7 +207,9 @@ static bool is_lookup(const llm_op *op) { return op->kind == LLM_OP_EMBED || op-
 static bool is_product(const llm_op *op) { return op->kind == LLM_OP_MATMUL || op->kind == LLM_OP_LM_HEAD; }
 
 static llm_weights tensor_weights(const llm_tensor *t) {
-    return t ? (llm_weights){(double)t->size_bytes, (double)t->rows * (double)t->cols} : (llm_weights){0};
+    llm_weights none = {0};
+    if (!t) return none;
+    return (llm_weights){(double)t->size_bytes, (double)t->rows * (double)t->cols};
 }
 
 static llm_weights weights_read(const llm_op *op, double tokens) {
@@ -265,7 +267,7 @@ llm_cost llm_graph_cost(const llm_graph *g, uint64_t tokens, uint64_t pos, doubl
 }
 
 llm_weights llm_op_weights(const llm_op *op) {
-    llm_weights w = op->shared ? (llm_weights){0} : tensor_weights(op->weight), bias = tensor_weights(op->bias);
+    llm_weights w = tensor_weights(op->shared ? NULL : op->weight), bias = tensor_weights(op->bias);
     return (llm_weights){w.bytes + bias.bytes, w.elems + bias.elems};
 }
 
