@@ -9,6 +9,7 @@
  */
 #include "llm/dtype_blocks.h"
 #include <math.h>
+#include <stdbool.h>
 
 enum { BLOCK = 256, GROUP_MAX = 32 };
 
@@ -22,30 +23,48 @@ static inline int round_to(float v, int lo, int hi) {
 
 static inline float reciprocal(float d) { return d != 0 ? 1.0f / d : 0; }
 
-static inline void weigh(const float *x, int n, float *w) {
+/* The weights; false where no search is possible: NaN, infinity, or sizes far from what an f16 scale can say. */
+static inline bool weigh(const float *x, int n, float *w) {
     float square = 0;
     for (int i = 0; i < n; i++) square += x[i] * x[i];
     float rms = sqrtf(square / (float)n);
     for (int i = 0; i < n; i++) w[i] = rms + fabsf(x[i]);
+    return rms > 1e-15f && rms < 1e15f;
 }
 
-/* ---- the two searches ---- */
+/* ---- the two searches ----
+ *
+ * Nearly all the time goes into their inner loops, which are written so that compilers can use vectors: sums are
+ * kept in LANES parts, because float sums may not be reordered, and rounding is bounded in integers. The products
+ * inverse x are bounded themselves: |x| is at most what inverse was made from. */
+
+enum { LANES = 8 };
+
+static inline float total(const float *part) {
+    float sum = 0;
+    for (int l = 0; l < LANES; l++) sum += part[l];
+    return sum;
+}
 
 /* x ~ scale q, q in [-levels, levels - 1]. The best scale for given q is sum(wxq) / sum(wqq), and the part of
  * sum(wxx) it explains sum(wxq)^2 / sum(wqq). */
 static float search_symmetric(const float *x, int n, int levels) {
-    float w[GROUP_MAX], extreme = 0, best = 0, best_scale = 0;
+    float w[GROUP_MAX], extreme = 0, best = 0, best_scale = 0, half = (float)levels + 0.5f;
+    const int top = 2 * levels - 1;
     for (int i = 0; i < n; i++) extreme = fabsf(x[i]) > fabsf(extreme) ? x[i] : extreme;
-    if (extreme == 0) return 0;
-    weigh(x, n, w);
+    if (!weigh(x, n, w)) return 0;
     for (int step = -9; step <= 9; step++) {
-        float inverse = -((float)levels + 0.1f * (float)step) / extreme, wxq = 0, wqq = 0;
-        for (int i = 0; i < n; i++) {
-            float q = (float)round_to(inverse * x[i], -levels, levels - 1);
-            wxq += w[i] * x[i] * q;
-            wqq += w[i] * q * q;
+        float inverse = -((float)levels + 0.1f * (float)step) / extreme, wxq[LANES] = {0}, wqq[LANES] = {0};
+        for (int i = 0; i < n; i += LANES) {
+            for (int l = 0; l < LANES; l++) {
+                int above = (int)(inverse * x[i + l] + half); /* the lowest level; never negative */
+                float q = (float)((above < top ? above : top) - levels), wq = w[i + l] * q;
+                wxq[l] += wq * x[i + l];
+                wqq[l] += wq * q;
+            }
         }
-        if (wqq > 0 && wxq * wxq > best * wqq) best = wxq * wxq / wqq, best_scale = wxq / wqq;
+        float xq = total(wxq), qq = total(wqq);
+        if (qq > 0 && xq * xq > best * qq) best = xq * xq / qq, best_scale = xq / qq;
     }
     return best_scale;
 }
@@ -53,7 +72,7 @@ static float search_symmetric(const float *x, int n, int levels) {
 /* x ~ scale q - minimum, q in [0, top], minimum >= 0: a weighted straight line through the points (q, x). */
 static float search_affine(const float *x, int n, int top, float *minimum) {
     float w[GROUP_MAX], lo = 0, hi = x[0], best = -INFINITY, best_scale = 0, sw = 0, swx = 0;
-    weigh(x, n, w);
+    bool usable = weigh(x, n, w);
     for (int i = 0; i < n; i++) {
         lo = x[i] < lo ? x[i] : lo;
         hi = x[i] > hi ? x[i] : hi;
@@ -61,16 +80,21 @@ static float search_affine(const float *x, int n, int top, float *minimum) {
         swx += w[i] * x[i];
     }
     *minimum = -lo;
-    if (!(hi > lo)) return 0;
+    if (!usable || !(hi > lo)) return 0;
     for (int step = 0; step <= 20; step++) {
-        float inverse = ((float)top - 1 + 0.1f * (float)step) / (hi - lo), sq = 0, sqq = 0, sqx = 0;
-        for (int i = 0; i < n; i++) {
-            float q = (float)round_to(inverse * (x[i] - lo), 0, top), wq = w[i] * q;
-            sq += wq;
-            sqq += wq * q;
-            sqx += wq * x[i];
+        float inverse = ((float)top - 1 + 0.1f * (float)step) / (hi - lo);
+        float wq[LANES] = {0}, wqq[LANES] = {0}, wqx[LANES] = {0};
+        for (int i = 0; i < n; i += LANES) {
+            for (int l = 0; l < LANES; l++) {
+                int level = (int)(inverse * (x[i + l] - lo) + 0.5f);
+                level = level < top ? level : top;
+                float q = (float)level, v = w[i + l] * q;
+                wq[l] += v;
+                wqq[l] += v * q;
+                wqx[l] += v * x[i + l];
+            }
         }
-        float det = sw * sqq - sq * sq;
+        float sq = total(wq), sqq = total(wqq), sqx = total(wqx), det = sw * sqq - sq * sq;
         if (!(det > 0)) continue;
         float scale = (sw * sqx - swx * sq) / det, offset = (sqq * swx - sq * sqx) / det;
         if (offset > 0) offset = 0, scale = sqx / sqq; /* the format has no positive offset */
