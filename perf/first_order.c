@@ -218,8 +218,10 @@ static outcome search(setup s) {
     }
     double side_max = floor(sqrt(s.n.fabric_width_pes * s.n.fabric_height_pes));
     s.devices = 1;
-    for (s.side = SIDE_STEP; s.side < side_max; s.side += SIDE_STEP)
+    for (unsigned side = SIDE_STEP; side < side_max; side += SIDE_STEP) {
+        s.side = side;
         if (fits(&s)) try_setup(&best, &s);
+    }
     s.side = side_max; /* the whole wafer as a square of equal area: always possible too */
     try_setup(&best, &s);
     return best;

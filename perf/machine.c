@@ -124,13 +124,19 @@ static const char *text_of(reader *r, const json_t *from, const char *key, const
     return "";
 }
 
+/* Adds to a comma-separated list of what is allowed, for a message. */
+static void list_item(char *list, size_t size, const char *item) {
+    size_t n = strlen(list);
+    snprintf(list + n, size - n, "%s%s", n ? ", " : "", item);
+}
+
 static int choice_of(reader *r, const json_t *from, const char *key, const char *member, const char *const *names,
                      int count) {
     const char *s = json_string_value(json_object_get(from, member));
     char list[128] = "";
     for (int i = 0; i < count; i++) {
         if (s && !strcmp(s, names[i])) return i;
-        strcat(strcat(list, i ? ", " : ""), names[i]); /* names above: a few short words */
+        list_item(list, sizeof list, names[i]);
     }
     complain(r, key, "'%s' must be one of: %s", member, list);
     return 0;
@@ -154,7 +160,7 @@ static double scale_of(reader *r, const json_t *entry, const perf_row *row) {
     for (size_t i = 0; i < UNIT_COUNT; i++) {
         if (units[i].dimension != row->dimension) continue;
         if (unit && !strcmp(unit, units[i].name)) return units[i].scale;
-        strcat(strcat(list, *list ? ", " : ""), units[i].name); /* at most seven short names */
+        list_item(list, sizeof list, units[i].name);
     }
     complain(r, row->name, "unit '%.40s' is not known here; use %s", unit ? unit : "(none)", list);
     return 0;
