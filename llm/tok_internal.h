@@ -120,6 +120,12 @@ bool text_prepare(encoder *e, str stretch, bool first, bool after_special);
 bool merge_build(tokenizer *t, diag *d);
 bool merge_piece(encoder *e, const char *text, piece p); /* appends ids to e->out */
 
+/* A string from a file as messages may show it: short, and without what a terminal could take for a command. */
+typedef struct {
+    char text[84];
+} tok_shown;
+tok_shown tok_show(str s);
+
 /* vocab: what both loaders share. */
 void vocab_add_stop(llm_vocab *v, int64_t id);
 void vocab_add_named_stops(llm_vocab *v);

@@ -77,6 +77,8 @@ static bool add_merge(tokenizer *t, strbuf *joined, size_t rank, diag *d) {
     uint32_t merged = symbol_of(t, strbuf_str(joined));
     if (left == NO_SYMBOL || right == NO_SYMBOL || merged == NO_SYMBOL)
         return diag_oom(d, "tokenizer merges");
+    if (t->v->skip_missing && (left >= t->v->count || right >= t->v->count || merged >= t->v->count))
+        return diag_error(d, "tokenizer: merge %zu needs a token that the vocabulary lacks", rank);
     if (!may_merge(t, left) || !may_merge(t, right) || !may_merge(t, merged))
         return true;
     pair_slot *slot = pair_find(t, left, right);
@@ -304,25 +306,30 @@ static bool emit_symbols(encoder *e, const char *text) {
     return ok;
 }
 
-/* ignore_merges: the id of a piece that is a token as it stands. */
-static uint32_t whole_token(encoder *e, str s) {
-    uint64_t id;
-    if (s.n > e->t->token_bytes_max)
-        return NO_SYMBOL;
+/* ignore_merges: the id of a piece that is a token as it stands, else NO_SYMBOL. false: out of memory. */
+static bool whole_token(encoder *e, str s, uint32_t *id) {
+    uint64_t found;
+    *id = NO_SYMBOL;
+    if (!e->t->v->ignore_merges || s.n > e->t->token_bytes_max)
+        return true;
     strbuf_clear(&e->mapped);
     if (e->t->v->kind == VOCAB_BPE)
         byte_level_map(s, &e->mapped);
     else
         strbuf_add(&e->mapped, s.p, s.n);
-    bool found =
-        !e->mapped.oom && map_get(&e->t->symbols, strbuf_str(&e->mapped), &id) && tok_from_text(e->t, (uint32_t)id);
-    return found ? (uint32_t)id : NO_SYMBOL;
+    if (e->mapped.oom)
+        return false;
+    if (map_get(&e->t->symbols, strbuf_str(&e->mapped), &found) && tok_from_text(e->t, (uint32_t)found))
+        *id = (uint32_t)found;
+    return true;
 }
 
 bool merge_piece(encoder *e, const char *text, piece p) {
+    uint32_t whole;
     if (p.begin >= p.end)
         return true;
-    uint32_t whole = e->t->v->ignore_merges ? whole_token(e, (str){text + p.begin, p.end - p.begin}) : NO_SYMBOL;
+    if (!whole_token(e, (str){text + p.begin, p.end - p.begin}, &whole))
+        return false;
     if (whole != NO_SYMBOL)
         return token_list_push(e->out, (int32_t)whole);
     if (!tok_grow((void **)&e->symbols, &e->symbol_cap, p.end - p.begin, sizeof *e->symbols))

@@ -38,70 +38,54 @@
     "\\x{104B0}-\\x{104D3}\\x{104D8}-\\x{104FB}\\x{10C80}-\\x{10CB2}\\x{10CC0}-\\x{10CF2}\\x{118A0}-\\x{118DF}"        \
     "\\x{1E900}-\\x{1E943}"
 
+/* What models of a row do unless the file says otherwise: take a piece that is a token whole; begin with BOS. */
+enum { WHOLE = 1, BOS = 2 };
+
 typedef struct {
     const char *names; /* separated by spaces */
+    int habits;
     const char *passes[6];
-    bool ignore_merges, add_bos; /* what such models do unless the file says otherwise */
 } pre_row;
 
+/* clang-format off */
 static const pre_row rows[] = {
     {"gpt-2 phi-2 olmo mpt mellum modern-bert default jais trillion granite-docling exaone4 gigachat a.x-4.0 "
-     "roberta-bpe "
-     "jina-es jina-de jina-v1-en jina-v2-es jina-v2-de jina-v2-code",
-     {GPT2},
-     false,
-     false},
-    {"smollm starcoder refact command-r codeshell exaone minerva-7b mellum2", {"\\p{N}", GPT2}, false, false},
-    {"llama-bpe llama3 llama-v3 falcon3 falcon-h1 pixtral midm-2.0 lfm2 jina-v5-nano",
-     {LLAMA3("\\p{N}{1,3}")},
-     true,
-     true},
-    {"dbrx smaug smaug-bpe glm4 chatglm-bpe", {LLAMA3("\\p{N}{1,3}")}, false, false},
-    {"qwen2 deepseek-r1-qwen stablelm2 hunyuan megrez kormo f2llmv2 solar-open grok-2",
-     {LLAMA3("\\p{N}")},
-     false,
-     false},
-    {"laguna", {"[^\\n]+|[\\n]+", LLAMA3("\\p{N}")}, false, false},
-    {"minicpm5", {"\\p{N}{1,3}", LLAMA3("\\p{N}+")}, true, false},
-    {"qwen35",
-     {CONTRACTION "|[^\\r\\n\\p{L}\\p{N}]?[\\p{L}\\p{M}]+|\\p{N}| ?[^\\s\\p{L}\\p{M}\\p{N}]+[\\r\\n]*|" WHITE_RUNS},
-     false,
-     false},
-    {"seed-coder",
-     {CONTRACTION "|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}| ?[^\\s\\p{L}\\p{N}\\r\\n]+|" WHITE_RUNS},
-     false,
-     false},
-    {"bailingmoe bailingmoe2 llada-moe",
-     {"'(?i:[sdmt]|ll|ve|re)|[^\\r\\n\\p{L}\\p{N}]?+\\p{L}+|\\p{N}| "
-      "?[^\\s\\p{L}\\p{N}]++[\\r\\n]*|\\s*[\\r\\n]|\\s+(?!\\S)|\\s+"},
-     false,
-     false},
-    {"gpt-4o llama4 kanana2 talkie minimax-m2", {O200K(CONTRACTION "?", "\\p{N}{1,3}")}, false, false},
-    {"tekken", {O200K("", "\\p{N}")}, true, true},
-    {"deepseek-v3 hunyuan-dense joyai-llm hy_v4",
-     {"\\p{N}{1,3}", "[\\x{4E00}-\\x{9FA5}\\x{3040}-\\x{309F}\\x{30A0}-\\x{30FF}]+", DEEPSEEK3_WORDS},
-     false,
-     false},
+     "roberta-bpe jina-es jina-de jina-v1-en jina-v2-es jina-v2-de jina-v2-code", 0, {GPT2}},
+    {"smollm starcoder refact command-r codeshell exaone minerva-7b mellum2", 0, {"\\p{N}", GPT2}},
+    {"llama-bpe llama3 llama-v3 falcon3 falcon-h1 pixtral midm-2.0 lfm2 jina-v5-nano", WHOLE | BOS,
+     {LLAMA3("\\p{N}{1,3}")}},
+    {"dbrx smaug smaug-bpe glm4 chatglm-bpe", 0, {LLAMA3("\\p{N}{1,3}")}},
+    {"qwen2 deepseek-r1-qwen stablelm2 hunyuan megrez kormo f2llmv2 solar-open grok-2", 0, {LLAMA3("\\p{N}")}},
+    {"laguna", 0, {"[^\\n]+|[\\n]+", LLAMA3("\\p{N}")}},
+    {"minicpm5", WHOLE, {"\\p{N}{1,3}", LLAMA3("\\p{N}+")}},
+    {"qwen35", 0,
+     {CONTRACTION "|[^\\r\\n\\p{L}\\p{N}]?[\\p{L}\\p{M}]+|\\p{N}| ?[^\\s\\p{L}\\p{M}\\p{N}]+[\\r\\n]*|" WHITE_RUNS}},
+    {"seed-coder", 0,
+     {CONTRACTION "|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}| ?[^\\s\\p{L}\\p{N}\\r\\n]+|" WHITE_RUNS}},
+    {"bailingmoe bailingmoe2 llada-moe", 0,
+     {"'(?i:[sdmt]|ll|ve|re)|[^\\r\\n\\p{L}\\p{N}]?+\\p{L}+|\\p{N}| ?[^\\s\\p{L}\\p{N}]++[\\r\\n]*|\\s*[\\r\\n]"
+      "|\\s+(?!\\S)|\\s+"}},
+    {"gpt-4o llama4 kanana2 talkie minimax-m2", 0, {O200K(CONTRACTION "?", "\\p{N}{1,3}")}},
+    {"tekken", WHOLE | BOS, {O200K("", "\\p{N}")}},
+    {"deepseek-v3 hunyuan-dense joyai-llm hy_v4", 0,
+     {"\\p{N}{1,3}", "[\\x{4E00}-\\x{9FA5}\\x{3040}-\\x{309F}\\x{30A0}-\\x{30FF}]+", DEEPSEEK3_WORDS}},
     /* The file's "\s+$": only at the start of a run of spaces, else a long run costs the square of its length. */
-    {"deepseek-llm",
+    {"deepseek-llm", 0,
      {"[\\r\\n]", "\\s?[" DEEPSEEK_LETTERS "]+",
-      "\\s?[!-/:-~\\x{FF01}-\\x{FF0F}\\x{FF1A}-\\x{FF5E}\\x{2018}-\\x{201F}\\x{3000}-\\x{3002}]+", "(?<!\\s)\\s++$",
-      CJK_HANGUL, "\\p{N}+"},
-     false,
-     false},
-    {"deepseek-coder", {"[\\r\\n]", "\\s?\\p{L}+", "\\s?\\p{P}+", CJK_HANGUL, "\\p{N}"}, false, false},
-    {"falcon", {"[\\p{P}$+<=>^~|`]+", GPT2, "[0-9][0-9][0-9]"}, false, false},
-    {"bloom gpt3-finnish poro-chat", {BLOOM}, false, false},
-    {"viking", {BLOOM, "\\p{N}"}, false, false},
-    {"chameleon",
+      "\\s?[!-/:-~\\x{FF01}-\\x{FF0F}\\x{FF1A}-\\x{FF5E}\\x{2018}-\\x{201F}\\x{3000}-\\x{3002}]+",
+      "(?<!\\s)\\s++$", CJK_HANGUL, "\\p{N}+"}},
+    {"deepseek-coder", 0, {"[\\r\\n]", "\\s?\\p{L}+", "\\s?\\p{P}+", CJK_HANGUL, "\\p{N}"}},
+    {"falcon", 0, {"[\\p{P}$+<=>^~|`]+", GPT2, "[0-9][0-9][0-9]"}},
+    {"bloom gpt3-finnish poro-chat", 0, {BLOOM}},
+    {"viking", 0, {BLOOM, "\\p{N}"}},
+    {"chameleon", BOS,
      {"<sentinel:[0-9]+>", "(IMGIMG)((A|B|C|D|E|F|G|H|I){1,4})Z", "([\\t\\n]|    |  )", "\\p{N}",
-      "[\\p{P}!-/:-@\\[-`{-~]", GPT2},
-     false,
-     true},
+      "[\\p{P}!-/:-@\\[-`{-~]", GPT2}},
 };
+/* clang-format on */
 
 /* For names nobody knows: digits one by one, then GPT-2's pattern (model-formats 8.4). */
-static const pre_row fallback = {"", {"\\p{N}", GPT2}, false, false};
+static const pre_row fallback = {"", 0, {"\\p{N}", GPT2}};
 
 const char pre_gpt2_pattern[] = GPT2;
 
@@ -123,7 +107,7 @@ bool pre_rules_set(llm_vocab *v, str name) {
     v->rule_count = 0;
     for (size_t i = 0; i < sizeof row->passes / sizeof *row->passes && row->passes[i]; i++)
         v->rules[v->rule_count++] = (pre_rule){.pattern = str_from(row->passes[i]), .isolate = true};
-    v->ignore_merges = row->ignore_merges;
-    v->add_bos = row->add_bos;
+    v->ignore_merges = row->habits & WHOLE;
+    v->add_bos = row->habits & BOS;
     return row != &fallback;
 }

@@ -95,8 +95,8 @@ static pcre2_code *compile(tokenizer *t, str pattern, pcre2_compile_context *con
             pcre2_jit_compile(code, PCRE2_JIT_COMPLETE); /* without it, matching is slower but the same */
     }
     if (!code && !text.oom)
-        diag_error(d, "tokenizer '%s': cannot use the pattern '%.*s': %s (at %zu)", t->v->pre ? t->v->pre : "",
-                   (int)pattern.n, pattern.p, (const char *)why, (size_t)at);
+        diag_error(d, "tokenizer '%s': cannot use the pattern '%s': %s (at %zu)", t->v->pre ? t->v->pre : "",
+                   tok_show(pattern).text, (const char *)why, (size_t)at);
     strbuf_free(&text);
     return code;
 }
@@ -169,9 +169,8 @@ static bool cut_piece(encoder *e, int rule, str text, piece p) {
         if (rc == PCRE2_ERROR_NOMATCH)
             break;
         if (rc < 0)
-            return diag_error(
-                e->d, "tokenizer: the text is too hard for the pattern '%.*s' of pre-tokenizer '%s' (PCRE2 error %d)",
-                (int)r->pattern.n, r->pattern.p, e->t->v->pre ? e->t->v->pre : "", rc);
+            return diag_error(e->d, "tokenizer '%s': the text is too hard for the pattern '%s' (PCRE2 error %d)",
+                              e->t->v->pre ? e->t->v->pre : "", tok_show(r->pattern).text, rc);
         const PCRE2_SIZE *m = pcre2_get_ovector_pointer(e->match);
         if (m[0] < at || m[1] <= m[0])
             return diag_error(e->d, "tokenizer: a pattern's \\K moves its match; remove it");

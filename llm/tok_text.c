@@ -9,13 +9,14 @@
  * allows 30). */
 enum { MARKS_MAX = 128 };
 
+/* Or bytes that are not UTF-8. */
 static bool too_many_marks(str s) {
     size_t run = 0;
     for (size_t i = 0; i < s.n;) {
         uint32_t c;
         size_t n = utf8_decode(s, i, &c);
         if (!n)
-            return true; /* not UTF-8 */
+            return true;
         run = utf8proc_get_property((utf8proc_int32_t)c)->combining_class ? run + 1 : 0;
         if (run > MARKS_MAX)
             return true;
@@ -25,15 +26,18 @@ static bool too_many_marks(str s) {
 }
 
 static void add_nfc_segment(str s, strbuf *out) {
+    if (too_many_marks(s)) {
+        strbuf_add(out, s.p, s.n);
+        return;
+    }
     utf8proc_uint8_t *composed = NULL;
-    utf8proc_ssize_t n = too_many_marks(s) ? -1
-                                           : utf8proc_map((const utf8proc_uint8_t *)s.p, (utf8proc_ssize_t)s.n,
-                                                          &composed, UTF8PROC_STABLE | UTF8PROC_COMPOSE);
+    utf8proc_ssize_t n = utf8proc_map((const utf8proc_uint8_t *)s.p, (utf8proc_ssize_t)s.n, &composed,
+                                      UTF8PROC_STABLE | UTF8PROC_COMPOSE);
     if (n >= 0)
         strbuf_add(out, composed, (size_t)n);
     else
-        strbuf_add(out, s.p, s.n);
-    free(composed); /* utf8proc's own memory */
+        out->oom = true; /* the text is valid, so memory is all that can fail */
+    free(composed);      /* utf8proc's own memory */
 }
 
 /* An ASCII character never joins with what stands before it, so the text may be cut there; one that stands alone

@@ -6,6 +6,16 @@ static const char *const stop_names[] = {"<|eot_id|>",    "<|im_end|>",    "<|en
                                          "<end_of_turn>", "<|endoftext|>", "<|eom_id|>", "<|end_of_text|>", "<EOT>"};
 enum { STOP_NAME_COUNT = sizeof stop_names / sizeof *stop_names };
 
+tok_shown tok_show(str s) {
+    tok_shown out = {{0}};
+    size_t n = s.n < sizeof out.text - 4 ? s.n : sizeof out.text - 4;
+    for (size_t i = 0; i < n; i++)
+        out.text[i] = s.p[i] >= 0x20 && s.p[i] < 0x7F ? s.p[i] : '?';
+    if (n < s.n)
+        memcpy(out.text + n, "...", 4);
+    return out;
+}
+
 void vocab_add_stop(llm_vocab *v, int64_t id) {
     if (id < 0 || (uint64_t)id >= v->count || v->stop_count == STOP_IDS_MAX)
         return;
@@ -47,8 +57,8 @@ bool vocab_check(const llm_vocab *v, const char *name, diag *d) {
         return diag_error(d, "%s: a vocabulary of %zu tokens", name, v->count);
     for (size_t i = 0; i < v->count; i++)
         if (v->kinds[i] == TOKEN_BYTE && byte_token_value(v->tokens[i]) < 0)
-            return diag_error(d, "%s: token %zu is marked as a byte but is not spelled <0xHH>: '%.*s'", name, i,
-                              (int)(v->tokens[i].n < 40 ? v->tokens[i].n : 40), v->tokens[i].p);
+            return diag_error(d, "%s: token %zu is marked as a byte but is not spelled <0xHH>: '%s'", name, i,
+                              tok_show(v->tokens[i]).text);
     return check_id(v, name, "begin-of-text", v->bos, d) && check_id(v, name, "end-of-text", v->eos, d) &&
            check_id(v, name, "unknown", v->unk, d) && check_id(v, name, "padding", v->pad, d);
 }

@@ -131,9 +131,9 @@ static bool read_pre(const reader *r) {
     get_string(r, "tokenizer.ggml.pre", &pre);
     if (!pre_rules_set(r->v, pre))
         diag_warn(r->d,
-                  "%s: pre-tokenizer '%.*s' is not known; text is cut as GPT-2 does with single digits, which can cost "
-                  "quality; convert the model with a newer tool or report the name",
-                  r->name, (int)(pre.n < 64 ? pre.n : 64), pre.n ? pre.p : "");
+                  "%s: pre-tokenizer '%s' is not known; text is cut as GPT-2 does, with single digits, which can cost "
+                  "quality: convert the model with a newer tool",
+                  r->name, tok_show(pre).text);
     return (r->v->pre = arena_strndup(r->a, pre.n ? pre.p : "", pre.n)) || diag_oom(r->d, "tokenizer");
 }
 
@@ -147,8 +147,8 @@ static bool read_model(const reader *r) {
         return read_pre(r);
     }
     if (!str_is(model, "llama"))
-        return diag_error(r->d, "%s: tokenizer model '%.*s' is not supported (supported: llama, gpt2)", r->name,
-                          (int)(model.n < 64 ? model.n : 64), model.n ? model.p : "");
+        return diag_error(r->d, "%s: tokenizer model '%s' is not supported (supported: llama, gpt2)", r->name,
+                          tok_show(model).text);
     v->kind = VOCAB_SPM;
     v->pre = "llama";
     v->add_bos = v->add_space_prefix = v->unk_for_missing = true;

@@ -19,9 +19,8 @@ bool json_keep(json_reader *r, const json_t *value, str *out) {
 }
 
 bool json_refuse(json_reader *r, const char *what, const json_t *type) {
-    str s = json_text(type);
-    return diag_error(r->d, "%s: tokenizer.json: %s '%.*s' is not supported", r->name, what, (int)(s.n < 80 ? s.n : 80),
-                      s.n ? s.p : "");
+    return diag_error(r->d, "%s: tokenizer.json: %s '%s' is not supported", r->name, what,
+                      tok_show(json_text(type)).text);
 }
 
 int32_t json_token_id(const json_reader *r, str token) {
