@@ -63,6 +63,8 @@ void cli_unknown(const cli_command *commands, const char *path, const char *name
 #define COMMAND(name)                                                                                                  \
     extern const cli_option cmd_##name##_options[];                                                                    \
     int cmd_##name(cli *c, int argc, char **argv)
+COMMAND(run);
+COMMAND(bench);
 COMMAND(help);
 COMMAND(version);
 extern const cli_command cmd_model_commands[];

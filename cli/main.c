@@ -3,6 +3,9 @@
 #include <errno.h>
 
 static const cli_command commands[] = {
+    {"run", "a model writes text, with a report of what that took and would take elsewhere", "", 0, 0, cmd_run_options,
+     .run = cmd_run},
+    {"bench", "host speed against this machine's own limit", "MODEL ...", 1, 16, cmd_bench_options, .run = cmd_bench},
     {"model", "models: what is in one, getting one, converting one", "COMMAND ...", .sub = cmd_model_commands},
     {"help", "what a command does and takes", "[COMMAND ...]", 0, 4, cmd_help_options, .run = cmd_help},
     {"version", "version of this program and of what it was built with", "", 0, 0, cmd_version_options,

@@ -17,9 +17,11 @@ INLINE __m512 load_elems(pack_id id, const uint8_t *panel, size_t k) {
     return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(half), 16));
 }
 
-/* NT tokens; UNROLL independent sums per token, to hide the latency of the multiply-add. */
-INLINE void float_body(pack_id id, int NT, int UNROLL, const uint8_t *panel, const acts *x, size_t first, float *y, size_t y_stride) {
-    __m512 sum[8][4];
+/* Two sums per token, of even and of odd columns, for any NT: the order of additions must not depend on how many tokens share a
+ * call, or results would depend on the number of threads. */
+INLINE void float_body(pack_id id, int NT, const uint8_t *panel, const acts *x, size_t first, float *y, size_t y_stride) {
+    enum { UNROLL = 2 };
+    __m512 sum[8][UNROLL];
     const float *v = x->f + first * x->stride;
     size_t k = 0, stride = x->stride;
     for (int t = 0; t < NT; t++)
@@ -41,10 +43,10 @@ INLINE void float_body(pack_id id, int NT, int UNROLL, const uint8_t *panel, con
 #define FLOAT(ID)                                                                                                              \
     static void gemm_##ID(const uint8_t *panel, const acts *x, size_t first, size_t tokens, float *y, size_t y_stride) {       \
         size_t t = 0;                                                                                                          \
-        for (; t + 8 <= tokens; t += 8) float_body(ID, 8, 1, panel, x, first + t, y + t * y_stride, y_stride);                 \
-        if (tokens - t >= 4) float_body(ID, 4, 2, panel, x, first + t, y + t * y_stride, y_stride), t += 4;                    \
-        if (tokens - t >= 2) float_body(ID, 2, 4, panel, x, first + t, y + t * y_stride, y_stride), t += 2;                    \
-        if (tokens - t) float_body(ID, 1, 4, panel, x, first + t, y + t * y_stride, y_stride);                                 \
+        for (; t + 8 <= tokens; t += 8) float_body(ID, 8, panel, x, first + t, y + t * y_stride, y_stride);                 \
+        if (tokens - t >= 4) float_body(ID, 4, panel, x, first + t, y + t * y_stride, y_stride), t += 4;                    \
+        if (tokens - t >= 2) float_body(ID, 2, panel, x, first + t, y + t * y_stride, y_stride), t += 2;                    \
+        if (tokens - t) float_body(ID, 1, panel, x, first + t, y + t * y_stride, y_stride);                                 \
     }
 FLOAT(PACK_F32) FLOAT(PACK_F16) FLOAT(PACK_BF16)
 
