@@ -3,6 +3,7 @@
 #include "cli/model_info.h"
 #include "cli/progress.h"
 #include "cli/pull.h"
+#include "cluster/memoryx.h"
 #include "llm/convert.h"
 #include <unistd.h>
 
@@ -106,6 +107,19 @@ static int model_convert_command(cli *c, int argc, char **argv) {
     return ok ? CLI_OK : CLI_FAILED;
 }
 
+/* --- accept --- */
+
+static const cli_option accept_options[] = {OPTIONS_END};
+
+static int model_accept_command(cli *c, int argc, char **argv) {
+    if (!cli_parse(c, argc, argv, NULL)) return c->status;
+    const char *path = cli_model_path(c->memory, c->args[0], false, c->d);
+    progress bar = progress_begin("recording the model's hashes", PROGRESS_FRACTION, 1);
+    bool ok = path && memoryx_accept(path, (memoryx_progress){progress_fraction, &bar}, c->d);
+    progress_end(&bar);
+    return ok ? CLI_OK : CLI_FAILED;
+}
+
 /* --- the table --- */
 
 const cli_command cmd_model_commands[] = {
@@ -114,5 +128,6 @@ const cli_command cmd_model_commands[] = {
      .run = model_pull_command, .notes = pull_notes},
     {"convert", "write a model as GGUF with another element type", "IN OUT", 2, 2, convert_options,
      .run = model_convert_command},
+    {"accept", "record a changed file's content as right", "FILE|NAME", 1, 1, accept_options, .run = model_accept_command},
     {0},
 };

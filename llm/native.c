@@ -408,8 +408,8 @@ native *native_new(llm_store *s, const native_options *o, pool *threads, diag *d
     if (n->batch > n->context) n->batch = n->context;
     n->kv_layout = o->kv_f32 ? PACK_F32 : PACK_F16;
     n->kv_elem_bytes = o->kv_f32 ? 4 : 2;
-    n->prompt_digits = o->prompt_digits ? o->prompt_digits : 1;
-    n->decode_digits = o->decode_digits ? o->decode_digits : 1;
+    n->prompt_digits = o->prompt_digits ? o->prompt_digits : 2;
+    n->decode_digits = o->decode_digits ? o->decode_digits : 2;
     n->streamed = o->weights.mode == WEIGHTS_STREAMED;
     if (c->arch->positions && wanted > c->context) diag_error(d, "--context %u is more than the model's %u positions", wanted, c->context);
     else if (n->batch > BATCH_MAX) diag_error(d, "--batch %u is more than %d", n->batch, BATCH_MAX);

@@ -16,7 +16,7 @@ typedef struct {
     uint32_t context;          /* tokens; 0 = the model's, at most NATIVE_CONTEXT_DEFAULT */
     uint32_t batch;            /* prompt tokens per pass over the weights; 0 = NATIVE_BATCH_DEFAULT */
     bool kv_f32;               /* KV cache in f32; else f16 */
-    int prompt_digits;         /* 8-bit digits of activations for quantised weights: 1 or 2 (kern.h); 0 = default */
+    int prompt_digits;         /* 8-bit digits of activations for quantised weights: 1 or 2 (kern.h); 0 = 2 */
     int decode_digits;
     weights_options weights;
 } native_options;
