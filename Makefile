@@ -2,6 +2,11 @@
 ifeq ($(origin CC),default)
 CC       = gcc
 endif
+# As many jobs as processors (make does not tell a makefile which -j it was given, so another number is JOBS=N).
+ifeq ($(MAKELEVEL),0)
+JOBS ?= $(shell nproc 2>/dev/null || echo 1)
+MAKEFLAGS += -j$(JOBS)
+endif
 BUILD   ?= build/release
 BIN     ?= bin
 OPT     ?= -O2
@@ -20,17 +25,25 @@ TOOLS   := $(patsubst tools/%.c,$(BIN)/ingot-%,$(wildcard tools/*.c))
 TESTS   := $(patsubst tests/%.c,$(BUILD)/tests/%,$(wildcard tests/test_*.c))
 FUZZERS := $(patsubst tests/%.c,$(BUILD)/tests/%,$(wildcard tests/fuzz/fuzz_*.c))
 LIB      = $(BUILD)/libingot.a
+say      = $(if $(V),,@echo '$(1)'; )# V=1 shows whole commands
 obj      = $(patsubst %.c,$(BUILD)/%.o,$(1))
 
 GOALS    = all run test bench debug asan hostile fuzz fuzzers lint install
 .PHONY: $(GOALS) clean help deps
+.SECONDARY: # objects of tests are kept
 
 ifneq ($(PKG_OK),yes)
 # The compiler or a library was missing when this file was read: install them, then read it again.
-$(GOALS) $(BIN)/% $(BUILD)/%:
+define install_and_retry
 	$(if $(PKG_RETRY),$(error still missing after scripts/deps: one of $(CC) $(PACKAGES) cmocka))
 	@scripts/deps build
-	@$(MAKE) --no-print-directory PKG_RETRY=1 $@
+	+@$(MAKE) --no-print-directory PKG_RETRY=1 $@
+endef
+.NOTPARALLEL:
+$(GOALS):
+	$(install_and_retry)
+$(BIN)/% $(BUILD)/%:
+	$(install_and_retry)
 else
 PKG_CFLAGS := $(shell pkg-config --cflags $(PACKAGES))
 PKG_LIBS   := $(shell pkg-config --libs $(PACKAGES))
@@ -46,25 +59,25 @@ $(BUILD)/%_amx.o:    ISA = $(AVX512) -mamx-tile -mamx-int8 -O3
 
 $(BUILD)/%.o: %.c Makefile
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) $(ISA) -MMD -MP -c $< -o $@
+	$(call say,cc $<)$(CC) $(CFLAGS) $(ISA) -MMD -MP -c $< -o $@
 
 $(LIB): $(call obj,$(LIB_SRC))
 	@rm -f $@
-	ar rcs $@ $^
+	$(call say,ar $@)ar rcs $@ $^
 
 $(BIN)/ingot: $(call obj,$(CLI_SRC)) $(LIB)
 	@mkdir -p $(@D)
-	$(CC) $^ -o $@ $(LDLIBS)
+	$(call say,ld $@)$(CC) $^ -o $@ $(LDLIBS)
 
 $(BIN)/ingot-%: $(BUILD)/tools/%.o $(LIB)
 	@mkdir -p $(@D)
-	$(CC) $^ -o $@ $(LDLIBS)
+	$(call say,ld $@)$(CC) $^ -o $@ $(LDLIBS)
 
 $(BUILD)/tests/fuzz/%: $(BUILD)/tests/fuzz/%.o $(LIB)
-	$(CC) $^ -o $@ $(LDLIBS) -fsanitize=fuzzer
+	$(call say,ld $@)$(CC) $^ -o $@ $(LDLIBS) -fsanitize=fuzzer
 
 $(BUILD)/tests/%: $(BUILD)/tests/%.o $(LIB)
-	$(CC) $^ -o $@ $(LDLIBS) -lcmocka
+	$(call say,ld $@)$(CC) $^ -o $@ $(LDLIBS) -lcmocka
 
 ## make run      a real model writes text on the virtual system, with the report under it
 run: all
@@ -72,14 +85,15 @@ run: all
 
 ## make test     every test; the last line is "N passed, N failed"
 test: all $(TESTS)
+	@scripts/deps pull || echo "test: without python3 and pip the tests of downloads are skipped"
 	@BIN=$(BIN) tests/run $(TESTS)
 
 ## make bench    host speed against this machine's limit (docs/performance.md)
 bench: all
-	@$(BIN)/ingot bench
+	@$(BIN)/ingot bench smollm2
 
 SANITIZE = -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
-VARIANT  = @$(MAKE) --no-print-directory BUILD=build/$@ BIN=bin/$@
+VARIANT  = +@$(MAKE) --no-print-directory BUILD=build/$@ BIN=bin/$@
 
 ## make debug    unoptimised programs in bin/debug
 debug:
