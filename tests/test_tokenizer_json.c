@@ -50,6 +50,45 @@ static void json_ends_stops_and_template(void **state) {
     model_free(files);
 }
 
+/* <|end|> stops, except in the harmony format, where another message follows it. */
+static void named_stops(void **state) {
+    (void)state;
+    static const char *const vocabs[] = {"{\"a\":0,\"<|end|>\":1,\"<|call|>\":2}",
+                                         "{\"a\":0,\"<|end|>\":1,\"<|call|>\":2,\"<|return|>\":3}"};
+    for (int k = 0; k < 2; k++) {
+        model *none = model_new();
+        const char *json =
+            arena_printf(none->a,
+                         "{\"pre_tokenizer\":{\"type\":\"ByteLevel\"},\"model\":{\"type\":\"BPE\",\"vocab\":"
+                         "%s,\"merges\":[\"a a\"],\"unk_token\":\"a\"}}",
+                         vocabs[k]);
+        model *m = load_json(str_from(json), (str){0}, (str){0});
+        assert_non_null(m->t);
+        assert_int_equal(tokenizer_is_stop(m->t, 1), k == 0);
+        assert_true(tokenizer_is_stop(m->t, 2) && !tokenizer_is_stop(m->t, 0));
+        model_free(m);
+        model_free(none);
+    }
+}
+
+static void unknown_text_is_one_unk_or_many(void **state) {
+    (void)state;
+    for (int fuse = 0; fuse < 2; fuse++) {
+        model *none = model_new();
+        const char *json = arena_printf(
+            none->a,
+            "{\"pre_tokenizer\":{\"type\":\"Metaspace\",\"replacement\":\"\xE2\x96\x81\",\"prepend_scheme\":\"never\"},"
+            "\"model\":{\"type\":\"BPE\",\"vocab\":{\"<unk>\":0,\"a\":1,\"aa\":2},\"merges\":[\"a a\"],"
+            "\"unk_token\":\"<unk>\",\"fuse_unk\":%s}}",
+            fuse ? "true" : "false");
+        model *m = load_json(str_from(json), (str){0}, (str){0});
+        assert_non_null(m->t);
+        expect_ids(m->t, STR("aaxyza"), 0, fuse ? STR("2 0 1") : STR("2 0 0 0 1"));
+        model_free(m);
+        model_free(none);
+    }
+}
+
 /* A small tokenizer.json; each case puts something else in place of one of its parts. */
 static const char *const parts[] = {
     "\"normalizer\":null",     "\"pre_tokenizer\":{\"type\":\"ByteLevel\",\"add_prefix_space\":false}",
@@ -141,10 +180,9 @@ static void damaged_json_is_harmless(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(json_like_the_library),
-        cmocka_unit_test(json_ends_stops_and_template),
-        cmocka_unit_test(json_refuses_by_name),
-        cmocka_unit_test(damaged_json_is_harmless),
+        cmocka_unit_test(json_like_the_library), cmocka_unit_test(json_ends_stops_and_template),
+        cmocka_unit_test(named_stops),           cmocka_unit_test(unknown_text_is_one_unk_or_many),
+        cmocka_unit_test(json_refuses_by_name),  cmocka_unit_test(damaged_json_is_harmless),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

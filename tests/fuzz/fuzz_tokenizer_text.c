@@ -56,7 +56,8 @@ static void check(const tokenizer *t, str text, diag *d) {
         for (size_t i = 0, n; i < once.len; i += n)
             if (!(n = utf8_decode(strbuf_str(&once), i, &c)))
                 abort();
-        if (!str_eq(strbuf_str(&raw), text) || !str_eq(strbuf_str(&once), strbuf_str(&again)))
+        if (!raw.oom && !once.oom && !again.oom &&
+            (!str_eq(strbuf_str(&raw), text) || !str_eq(strbuf_str(&once), strbuf_str(&again))))
             abort();
     }
     ids.count = 0;
