@@ -82,7 +82,7 @@ typedef struct {
     size_t source_bytes;     /* [1 MiB] */
     size_t output_bytes;     /* [64 MiB] */
     size_t memory_bytes;     /* [256 MiB], everything the template computes */
-    uint64_t steps;          /* [10 million]: an operation, an item walked, 64 bytes of text looked at or made */
+    uint64_t steps;          /* [10 million]: an operation, an item walked, 16 bytes of text looked at or made */
     unsigned depth;          /* [250]: nesting of expressions, statements, macro calls and values */
 } jinja_limits;
 

@@ -161,6 +161,7 @@ struct jinja_object {
 };
 
 /* jinja_run.c: limits and errors */
+enum { JINJA_STEP_BYTES = 16 };                                 /* of text, in one step */
 void jinja_fail(jinja_state *j, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 bool jinja_charge(jinja_state *j, uint64_t steps);              /* false: failed */
 bool jinja_charge_text(jinja_state *j, size_t bytes);
@@ -176,7 +177,13 @@ jinja_node *jinja_parse(jinja_state *j, const jinja_token *tokens);
 
 /* jinja_string.c */
 bool jinja_is_space(uint32_t code_point);                       /* as Python's str.isspace */
-size_t jinja_code_point(str s, size_t at, uint32_t *cp);        /* bytes of it; 1 where the text is not UTF-8 */
+/* Bytes of the code point at `at`; 1 where the text is not UTF-8. */
+static inline size_t jinja_code_point(str s, size_t at, uint32_t *cp) {
+    *cp = (unsigned char)s.p[at];
+    if (*cp < 0x80) return 1;
+    size_t n = utf8_decode(s, at, cp);
+    return n ? n : (*cp = 0xFFFD, 1);
+}
 size_t jinja_length(str s);                                     /* in code points */
 size_t jinja_offset(str s, size_t from, size_t code_points);    /* byte offset so many code points after `from` */
 bool jinja_from_message(const jinja_string *s, size_t at);

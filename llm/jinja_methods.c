@@ -76,7 +76,7 @@ static value rsplit(jinja_state *j, value v, args *g) {
     value out = jinja_new_list(j, JINJA_LIST);
     size_t end = v.string->text.n;
     if (!by.n) jinja_fail(j, "split by an empty string");
-    for (size_t at; most-- && !j->failed && (at = jinja_find_text_last(v.string->text, by, end)) <= v.string->text.n;
+    for (size_t at; most-- && !j->failed && (at = jinja_find_text_last(j, v.string->text, by, end)) <= v.string->text.n;
          end = at)
         jinja_push(j, out, jinja_slice(j, v.string, at + by.n, end));
     if (!j->failed) jinja_push(j, out, jinja_slice(j, v.string, 0, end)), reverse_items(out.list);
@@ -90,7 +90,7 @@ static value splitlines(jinja_state *j, value v, args *g) {
 static value cut(jinja_state *j, value v, args *g, bool from_right) {
     str by = jinja_arg_string(j, g, 0)->text, s = v.string->text;
     if (!by.n) jinja_fail(j, "split by an empty string");
-    size_t at = from_right ? jinja_find_text_last(s, by, s.n) : jinja_find_text(s, by, 0);
+    size_t at = from_right ? jinja_find_text_last(j, s, by, s.n) : jinja_find_text(s, by, 0);
     bool found = at <= s.n;
     if (!found) at = from_right ? 0 : s.n;
     size_t after = found ? at + by.n : at;
@@ -154,7 +154,7 @@ static int64_t position(jinja_state *j, value v, args *g, bool last) {
     window(j, s, g, &begin, &end);
     if (begin > end) return -1;
     s.n = end;
-    at = last ? jinja_find_text_last(s, part, end) : jinja_find_text(s, part, begin);
+    at = last ? jinja_find_text_last(j, s, part, end) : jinja_find_text(s, part, begin);
     return at > end || at < begin ? -1 : (int64_t)jinja_length((str){s.p, at});
 }
 
@@ -176,7 +176,8 @@ static value string_count(jinja_state *j, value v, args *g) {
     if (begin > end) return jinja_int(0);
     if (!part.n) return jinja_int((int64_t)jinja_length((str){s.p + begin, end - begin}) + 1);
     s.n = end;
-    for (size_t at; (at = jinja_find_text(s, part, begin)) <= s.n; begin = at + part.n) n++;
+    for (size_t at; jinja_charge(j, 1) && (at = jinja_find_text(s, part, begin)) <= s.n; begin = at + part.n)
+        n++;
     return jinja_int(n);
 }
 

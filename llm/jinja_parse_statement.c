@@ -39,9 +39,9 @@ static jinja_node *data_or_print(jinja_parser *p) {
 static bool statements(jinja_parser *p, const char *ends, jinja_node **out) {
     jinja_node **tail = out;
     bool ok = jinja_enter(p->j);
-    for (; ok && p->t->kind != TOKEN_END && !at_end_tag(p, ends); tail = &(*tail)->next) {
+    while (ok && p->t->kind != TOKEN_END && !at_end_tag(p, ends)) {
         *tail = p->t->kind == TOKEN_BLOCK ? statement(p) : data_or_print(p);
-        ok = *tail != NULL;
+        if ((ok = *tail != NULL)) tail = &(*tail)->next;
     }
     jinja_leave(p->j);
     if (!ok || !ends) return ok;

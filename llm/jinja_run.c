@@ -24,7 +24,7 @@ bool jinja_charge(jinja_state *j, uint64_t steps) {
     return false;
 }
 
-bool jinja_charge_text(jinja_state *j, size_t bytes) { return jinja_charge(j, 1 + bytes / 64); }
+bool jinja_charge_text(jinja_state *j, size_t bytes) { return jinja_charge(j, 1 + bytes / JINJA_STEP_BYTES); }
 
 bool jinja_enter(jinja_state *j) {
     if (j->depth++ < j->limits.depth) return !j->failed;

@@ -188,8 +188,9 @@ static value unique(jinja_state *j, value v, args *g) {
 
 static jinja_arguments without_first(args *g, size_t n) {
     jinja_arguments rest = *g;
-    rest.values += g->count < n ? g->count : n;
-    rest.count -= g->count < n ? g->count : n;
+    if (n > g->count) n = g->count;
+    if (n) rest.values += n;
+    rest.count -= n;
     return rest;
 }
 

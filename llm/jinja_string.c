@@ -7,13 +7,6 @@ bool jinja_is_space(uint32_t c) {
            (c >= 0x2000 && c <= 0x200A) || c == 0x2028 || c == 0x2029 || c == 0x202F || c == 0x205F || c == 0x3000;
 }
 
-size_t jinja_code_point(str s, size_t at, uint32_t *cp) {
-    size_t n = utf8_decode(s, at, cp);
-    if (n) return n;
-    *cp = 0xFFFD;
-    return 1;
-}
-
 size_t jinja_offset(str s, size_t from, size_t code_points) {
     uint32_t cp;
     while (code_points-- && from < s.n) from += jinja_code_point(s, from, &cp);
@@ -121,7 +114,7 @@ static bool reserve(jinja_builder *b, size_t n) {
 }
 
 void jinja_add(jinja_builder *b, const char *p, size_t n, bool from_message) {
-    if (!n || !jinja_charge(b->j, n / 64) || !reserve(b, n)) return;
+    if (!n || !jinja_charge(b->j, n / JINJA_STEP_BYTES) || !reserve(b, n)) return;
     memcpy(b->p + b->n, p, n);
     b->n += n;
     if (b->mark_count && b->marks[b->mark_count - 1].from_message == from_message) {

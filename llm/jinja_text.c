@@ -1,14 +1,17 @@
+/* Text operations that filters and methods share: case, search, replacing, lines, joining. */
 #include "llm/jinja_text.h"
+#include <ctype.h>
 #include <utf8proc.h>
 
 /* ---- case ---- */
 static void add_case(jinja_builder *b, const jinja_string *s, size_t at, size_t n, uint32_t cp, bool upper) {
     if (cp == 0xDF && upper)
         return jinja_add(b, "SS", 2, jinja_from_message(s, at)); /* the sharp s has no single capital */
-    uint32_t changed =
-        (uint32_t)(upper ? utf8proc_toupper((utf8proc_int32_t)cp) : utf8proc_tolower((utf8proc_int32_t)cp));
-    if (changed == cp) jinja_add_slice(b, s, at, at + n);
-    else jinja_add_code_point(b, changed, jinja_from_message(s, at));
+    int32_t c = (int32_t)cp;
+    if (cp < 0x80) c = upper ? toupper(c) : tolower(c);
+    else c = upper ? utf8proc_toupper(c) : utf8proc_tolower(c);
+    if (c == (int32_t)cp) jinja_add_slice(b, s, at, at + n);
+    else jinja_add_code_point(b, (uint32_t)c, jinja_from_message(s, at));
 }
 
 static bool is_letter(uint32_t cp) {
@@ -28,6 +31,7 @@ static bool starts_word(jinja_case how, bool first, uint32_t before) {
 jinja_value jinja_change_case(jinja_state *j, const jinja_string *s, jinja_case how) {
     jinja_builder b = {.j = j};
     uint32_t cp, before = 0;
+    if (!jinja_charge(j, s->text.n / 4)) return (jinja_value){0};
     for (size_t i = 0, n; i < s->text.n && !j->failed; i += n, before = cp) {
         n = jinja_code_point(s->text, i, &cp);
         bool upper = how == CASE_UPPER || (how != CASE_LOWER && starts_word(how, i == 0, before));
@@ -44,10 +48,23 @@ size_t jinja_find_text(str s, str part, size_t from) {
     return at ? (size_t)(at - s.p) : s.n + 1;
 }
 
-size_t jinja_find_text_last(str s, str part, size_t end) {
-    if (part.n > end) return s.n + 1;
-    for (size_t at = end - part.n + 1; at--;)
-        if (!memcmp(s.p + at, part.p, part.n)) return at;
+/* Knuth, Morris and Pratt from the back: a hostile `part` must not cost more than its length for each byte looked at.
+ * shorter[k]: how much of the end still matches when k bytes did and the next did not. */
+size_t jinja_find_text_last(jinja_state *j, str s, str part, size_t end) {
+    if (part.n > end || !jinja_charge_text(j, end) || !part.n) return part.n > end || j->failed ? s.n + 1 : end;
+    uint32_t *shorter = part.n < UINT32_MAX ? jinja_alloc(j, part.n + 1, sizeof *shorter) : NULL;
+    size_t last = part.n - 1, k = 0;
+    for (size_t i = 1; shorter && i < part.n; i++) {
+        while (k && part.p[last - i] != part.p[last - k]) k = shorter[k];
+        k += part.p[last - i] == part.p[last - k];
+        shorter[i + 1] = (uint32_t)k;
+    }
+    k = 0;
+    for (size_t at = end; shorter && at--;) {
+        while (k && s.p[at] != part.p[last - k]) k = shorter[k];
+        k += s.p[at] == part.p[last - k];
+        if (k == part.n) return at;
+    }
     return s.n + 1;
 }
 
