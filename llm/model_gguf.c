@@ -1,30 +1,8 @@
 /* A model from a GGUF file (or the parts of a split one): metadata to llm_config, tensor infos to llm_tensor. */
-#include "base/units.h"
-#include "llm/gguf.h"
+#include "llm/gguf_file.h"
 #include "llm/model_internal.h"
 #include <math.h>
 #include <stdio.h>
-
-/* Parses the header of an open file. The header's length is unknown beforehand: read more until it fits. Each try has an arena
- * of its own, so that a failed one leaves nothing; *out owns the bytes and the tables. */
-static bool read_header(const file *f, gguf *g, arena **out, diag *d) {
-    for (uint64_t len = MIB;; len *= 4) {
-        if (len > f->size_bytes) len = f->size_bytes;
-        arena *a = arena_new(0);
-        uint8_t *bytes = a ? arena_alloc(a, len ? len : 1) : NULL;
-        gguf_status status = GGUF_BAD;
-        *g = (gguf){0};
-        if (!bytes) diag_oom(d, f->path);
-        else if (file_read_at(f, bytes, len, 0, d)) status = gguf_parse(g, a, f->path, bytes, len, f->size_bytes, d);
-        if (status == GGUF_OK) {
-            *out = a;
-            return true;
-        }
-        gguf_free(g);
-        arena_free(a);
-        if (status == GGUF_BAD) return false;
-    }
-}
 
 /* A reader of `{arch}.key` values that remembers the first failure. */
 typedef struct {
@@ -176,7 +154,7 @@ static bool load_parts(llm_model *m, const gguf *first, unsigned count, diag *d)
         if (!model_add_file(m, path, d)) return false;
         gguf g;
         arena *a;
-        if (!read_header(&m->files[part], &g, &a, d)) return false;
+        if (!gguf_read_header(&m->files[part], &g, &a, d)) return false;
         llm_tensor *grown = arena_push_n(m->memory, llm_tensor, m->tensor_count + g.tensor_count);
         if (grown) {
             memcpy(grown, m->tensors, m->tensor_count * sizeof *grown);
@@ -222,7 +200,7 @@ static bool fill(llm_model *m, const gguf *g, diag *d) {
 bool model_load_gguf(llm_model *m, const char *path, diag *d) {
     gguf g;
     arena *a;
-    if (!model_add_file(m, path, d) || !read_header(&m->files[0], &g, &a, d)) return false;
+    if (!model_add_file(m, path, d) || !gguf_read_header(&m->files[0], &g, &a, d)) return false;
     char *own_path = arena_strdup(a, path);
     arena_free(m->memory); /* the header's arena becomes the model's: vocabulary strings point into it */
     m->memory = a;
