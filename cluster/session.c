@@ -146,7 +146,7 @@ bool session_generate(session *s, const token_list *prompt, const generate_optio
     if (o->tokens_max == 0) return true;
     sampler *pick = sampler_new(&o->sample, s->model->config.vocab, d);
     if (!pick) return false;
-    speech p = {0};
+    speech p = {.state = {.started = true}}; /* it continues the prompt: a first space belongs to the text */
     bool ok = generate(s, prompt, o, pick, &p, out, d);
     say(s, o, &p, -1);
     strbuf_free(&p.text);
