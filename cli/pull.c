@@ -104,7 +104,11 @@ bool model_pull(arena *a, const pull_request *r, pull_result *out, diag *d) {
 /* --- names --- */
 
 char *cli_model_path(arena *a, const char *name, bool auto_pull, diag *d) {
-    if (file_exists(name)) return arena_strdup(a, name);
+    if (file_exists(name)) {
+        char *same = arena_strdup(a, name);
+        if (!same) diag_oom(d, name);
+        return same;
+    }
     const catalogue_row *row = catalogue_find(name);
     char *path = strchr(name, '/') ? NULL : pulled_path(a, row ? row->file : name, d);
     if (path && file_exists(path)) return path;
