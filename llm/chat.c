@@ -67,13 +67,13 @@ static bool find_form(str name, str *source, diag *d) {
     return false;
 }
 
-/* A role of letters, digits, '_' and '-' cannot spell a control token; any other is no more trusted than a message. */
-static bool plain_role(str role) {
-    for (size_t i = 0; i < role.n; i++) {
-        char c = role.p[i];
-        if (c != '_' && c != '-' && !(c >= '0' && c <= '9') && !((c | 32) >= 'a' && (c | 32) <= 'z')) return false;
-    }
-    return true;
+/* Roles that templates know. Any other is no more trusted than a message: in a form that writes <|ROLE|>, a role "end"
+ * would be a control token. */
+static bool known_role(str role) {
+    static const char *const roles[] = {"system", "developer", "user", "assistant", "tool", "function", "ipython"};
+    for (size_t i = 0; i < sizeof roles / sizeof *roles; i++)
+        if (str_is(role, roles[i])) return true;
+    return false;
 }
 
 static jinja_value message_list(arena *a, const chat_message *messages, size_t count) {
@@ -81,7 +81,7 @@ static jinja_value message_list(arena *a, const chat_message *messages, size_t c
     bool ok = true;
     for (size_t i = 0; ok && i < count; i++) {
         jinja_value m = jinja_dict_new(a);
-        ok = jinja_dict_put(a, m, STR("role"), jinja_text(a, messages[i].role, !plain_role(messages[i].role))) &&
+        ok = jinja_dict_put(a, m, STR("role"), jinja_text(a, messages[i].role, !known_role(messages[i].role))) &&
              jinja_dict_put(a, m, STR("content"), jinja_text(a, messages[i].content, true)) &&
              jinja_list_add(a, list, m);
     }

@@ -32,7 +32,8 @@ typedef struct {
     const char *date;        /* for strftime_now, "2026-11-22"; NULL = none (strftime_now is then an error) */
 } chat_options;
 
-/* Results live in `a`. `template_source` is Jinja, or "builtin:NAME" (chat_builtin_names). */
+/* Results live in `a`. `template_source` is Jinja, or "builtin:NAME" (chat_builtin_names). `o` may be NULL. A role other
+ * than system, developer, user, assistant, tool, function and ipython counts as text from a message. */
 bool chat_render(arena *a, str template_source, const chat_message *messages, size_t count, const chat_options *o,
                  chat_prompt *out, diag *d);
 str chat_prompt_text(arena *a, const chat_prompt *p);    /* the parts joined */

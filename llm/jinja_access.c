@@ -98,9 +98,12 @@ static jinja_value slice_string(jinja_state *j, const jinja_string *s, const int
 static jinja_value slice(jinja_state *j, jinja_value v, const jinja_object *how) {
     size_t count;
     int64_t at[3];
-    if (v.type != JINJA_STRING && v.type != JINJA_LIST && v.type != JINJA_TUPLE)
-        return jinja_undefined(j, STR("slice"));
-    if (!jinja_size(j, v, &count) || !slice_indices(j, how->bounds, (int64_t)count, at)) return (jinja_value){0};
+    bool view = (v.type == JINJA_LIST || v.type == JINJA_TUPLE) && v.list->view && *v.list->view != 'r';
+    if (view || (v.type != JINJA_STRING && v.type != JINJA_LIST && v.type != JINJA_TUPLE)) {
+        jinja_fail(j, "%s cannot be sliced", view ? v.list->view : jinja_type_name(v));
+        return jinja_nothing();
+    }
+    if (!jinja_size(j, v, &count) || !slice_indices(j, how->bounds, (int64_t)count, at)) return jinja_nothing();
     if (v.type == JINJA_STRING) return jinja_mark_escaped(j, slice_string(j, v.string, at), v.string->escaped);
     jinja_value out = jinja_new_list(j, v.type);
     for (int64_t i = at[0]; !j->failed && (at[2] > 0 ? i < at[1] : i > at[1]); i += at[2])

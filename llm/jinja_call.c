@@ -62,14 +62,14 @@ jinja_value jinja_call_row(jinja_state *j, const char *kind, const jinja_row *ro
     else if (!bind(j, kind, row, g, values)) return out;
     if (jinja_enter(j)) out = row->call(j, self, &bound);
     jinja_leave(j);
-    return j->failed ? (jinja_value){0} : out;
+    return j->failed ? jinja_nothing() : out;
 }
 
 jinja_value jinja_call_filter(jinja_state *j, str name, jinja_value self, const jinja_arguments *g) {
     const jinja_row *row = jinja_filter_find(name);
     if (row) return jinja_call_row(j, "filter", row, self, g);
     jinja_fail(j, "unknown filter '%.*s'", (int)(name.n < 100 ? name.n : 100), name.p);
-    return (jinja_value){0};
+    return jinja_nothing();
 }
 
 bool jinja_call_test(jinja_state *j, str name, jinja_value self, const jinja_arguments *g) {
@@ -92,7 +92,7 @@ static jinja_value call_method(jinja_state *j, const jinja_object *o, const jinj
 }
 
 jinja_value jinja_call_value(jinja_state *j, jinja_value callee, const jinja_arguments *g) {
-    if (j->failed) return (jinja_value){0};
+    if (j->failed) return jinja_nothing();
     if (callee.type == JINJA_FUNCTION) {
         if (callee.object->macro) return jinja_call_macro(j, callee.object, g);
         bool method = callee.object->self.type != JINJA_MISSING;
@@ -104,7 +104,7 @@ jinja_value jinja_call_value(jinja_state *j, jinja_value callee, const jinja_arg
              !jinja_row_find(jinja_methods, *callee.name)->call)
         jinja_fail(j, "method '%.*s' changes its object, which templates may not", (int)callee.name->n, callee.name->p);
     else jinja_no_undefined(j, callee);
-    return (jinja_value){0};
+    return jinja_nothing();
 }
 
 /* ---- what rows read their arguments with ---- */

@@ -161,5 +161,5 @@ jinja_value jinja_eval(jinja_state *j, const jinja_node *n) {
     j->at = n->at;
     if (jinja_enter(j) && jinja_charge(j, 1)) out = kinds[n->kind](j, n);
     jinja_leave(j);
-    return j->failed ? (jinja_value){0} : out;
+    return j->failed ? jinja_nothing() : out;
 }

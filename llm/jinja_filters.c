@@ -8,7 +8,6 @@
 typedef jinja_value value;
 typedef const jinja_arguments args;
 
-static value undefined(void) { return (value){0}; }
 static const jinja_string *text_arg(jinja_state *j, args *g, size_t i, const char *fallback) {
     return jinja_str(j, jinja_given(g, i) ? g->values[i] : jinja_constant(j, fallback));
 }
@@ -30,7 +29,8 @@ static value title(jinja_state *j, value v, args *g) {
 static value trim(jinja_state *j, value v, args *g) {
     const jinja_string *s = jinja_str(j, v);
     bool spaces = !jinja_given(g, 0) || g->values[0].type == JINJA_NONE;
-    str set = spaces ? (str){0} : jinja_arg_string(j, g, 0)->text;
+    str set = {0};
+    if (!spaces) set = jinja_arg_string(j, g, 0)->text;
     return jinja_mark_escaped(j, jinja_strip(j, s, set, true, true), s->escaped);
 }
 
@@ -71,13 +71,15 @@ static value center(jinja_state *j, value v, args *g) {
 static value indent(jinja_state *j, value v, args *g) {
     const jinja_string *s = jinja_str(j, v), space = {.text = STR(" ")};
     bool first = jinja_arg_bool(g, 1, false), blank = jinja_arg_bool(g, 2, false);
+    if (jinja_no_undefined(j, v) && v.type != JINJA_STRING)
+        jinja_fail(j, "indent needs a string, not %s", jinja_type_name(v));
     jinja_builder width = {.j = j}, b = {.j = j}, line_end = {.j = j};
     if (jinja_given(g, 0) && g->values[0].type == JINJA_STRING) jinja_add_string(&width, g->values[0].string);
     else jinja_add_repeated(&width, &space, jinja_arg_int(j, g, 0, 4));
     value pad = jinja_built(&width);
     jinja_add_string(&line_end, s);
     jinja_adds(&line_end, "\n");   /* so that the text after a last newline is a line too */
-    value all = jinja_built(&line_end), lines = j->failed ? undefined() : jinja_split_lines(j, all.string, false);
+    value all = jinja_built(&line_end), lines = j->failed ? jinja_nothing() : jinja_split_lines(j, all.string, false);
     for (size_t i = 0; !j->failed && i < lines.list->count; i++) {
         const jinja_string *line = lines.list->items[i].string;
         if (i) jinja_adds(&b, "\n");
@@ -138,8 +140,8 @@ static bool parse_whole(jinja_state *j, const jinja_string *s, int64_t base, int
 }
 
 static value to_int(jinja_state *j, value v, args *g) {
-    int64_t i;
-    double d;
+    int64_t i = 0;
+    double d = 0;
     value fallback = jinja_given(g, 0) ? g->values[0] : jinja_int(0);
     if (!jinja_no_undefined(j, v) || jinja_integer(v, &i)) return jinja_int(j->failed ? 0 : i);
     if (v.type == JINJA_STRING && parse_whole(j, v.string, jinja_arg_int(j, g, 1, 10), &i)) return jinja_int(i);
@@ -148,7 +150,7 @@ static value to_int(jinja_state *j, value v, args *g) {
 }
 
 static value to_float(jinja_state *j, value v, args *g) {
-    double d;
+    double d = 0;
     if (!jinja_no_undefined(j, v)) return v;
     bool ok = v.type == JINJA_STRING ? parse_real(j, v.string, &d) : jinja_number(v, &d);
     return ok ? jinja_float(d) : jinja_given(g, 0) ? g->values[0] : jinja_float(0);
@@ -156,7 +158,7 @@ static value to_float(jinja_state *j, value v, args *g) {
 
 static value absolute(jinja_state *j, value v, args *g) {
     (void)g;
-    double d;
+    double d = 0;
     if (jinja_no_undefined(j, v) && !jinja_number(v, &d))
         jinja_fail(j, "abs needs a number, not %s", jinja_type_name(v));
     return j->failed || d >= 0 ? jinja_unary(j, '+', v) : jinja_unary(j, '-', v);
@@ -196,7 +198,7 @@ static value use_default(jinja_state *j, value v, args *g) {
 static value length(jinja_state *j, value v, args *g) {
     (void)g;
     size_t n;
-    return jinja_size(j, v, &n) ? jinja_int((int64_t)n) : undefined();
+    return jinja_size(j, v, &n) ? jinja_int((int64_t)n) : jinja_nothing();
 }
 
 /* transformers' tojson(value, ensure_ascii=False, indent=None, separators=None, sort_keys=False) */

@@ -85,12 +85,11 @@ static void integer_field(jinja_builder *b, const field *f, int64_t v) {
 }
 
 static void real_field(jinja_builder *b, const field *f, double v) {
-    char format[8] = "%.*f", digits[800];
+    char format[8] = "%.*f%%", digits[800];
     bool percent = f->type == '%';
-    format[3] = percent ? 'f' : f->type;
+    if (!percent) format[3] = f->type, format[4] = 0;
     snprintf(digits, sizeof digits, format, (int)(f->precision < 0 ? 6 : f->precision),
              __builtin_fabs(percent ? v * 100 : v));
-    if (percent) strcat(digits, "%");
     number_field(b, f, __builtin_signbit(v) != 0, "", digits);
 }
 
@@ -186,7 +185,8 @@ jinja_value jinja_percent(jinja_state *j, const jinja_string *format, jinja_valu
         else if (!named) v = tuple ? arguments.list->items[used] : arguments, used++;
         if (!j->failed) percent_field(&b, &f, v);
     }
-    if (used < count && arguments.type != JINJA_DICT) jinja_fail(j, "format: more values than places");
+    if (used < count && arguments.type != JINJA_DICT && arguments.type != JINJA_LIST)
+        jinja_fail(j, "format: more values than places");
     return jinja_built(&b);
 }
 
@@ -222,10 +222,10 @@ static jinja_value argument_of(jinja_state *j, const jinja_string *format, size_
     const jinja_value *found = j->failed ? NULL
                                : number  ? ((size_t)index < g->count ? &g->values[index] : NULL)
                                          : jinja_find(j, &g->named, name);
-    if (!found)
+    if (found) v = *found;
+    else
         jinja_fail(j, "format: no argument '%.*s'", (int)(head - begin < 60 ? head - begin : 60),
                    format->text.p + begin);
-    if (!j->failed) v = *found;
     if (head < end && format->text.p[head] == '[') jinja_fail(j, "format: brackets in a place are not supported");
     return head < end && !j->failed ? jinja_path(j, v, jinja_slice(j, format, head + 1, end)) : v;
 }

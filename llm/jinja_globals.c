@@ -8,8 +8,6 @@ typedef const jinja_arguments args;
 
 enum { RANGE_MAX = 100000 };   /* as the sandbox of jinja2 has it */
 
-static value undefined(void) { return (value){0}; }
-
 static value range(jinja_state *j, value self, args *g) {
     (void)self;
     bool one = !jinja_given(g, 1);
@@ -17,7 +15,7 @@ static value range(jinja_state *j, value self, args *g) {
             step = jinja_arg_int(j, g, 2, 1);
     value out = jinja_new_list(j, JINJA_LIST);
     if (!step) jinja_fail(j, "range: the step is 0");
-    if (j->failed) return undefined();
+    if (!step || j->failed) return jinja_nothing();
     out.list->view = "range";
     if (step > 0 ? a >= b : a <= b) return out;
     uint64_t distance = step > 0 ? (uint64_t)b - (uint64_t)a : (uint64_t)a - (uint64_t)b,
@@ -32,7 +30,7 @@ static value range(jinja_state *j, value self, args *g) {
 
 /* dict(), dict(other), dict(pairs), each with name=value; and namespace, which can be changed. */
 static value make_dict(jinja_state *j, args *g, jinja_type type) {
-    value out = jinja_new_dict(j, type), from = g->count ? g->values[0] : undefined();
+    value out = jinja_new_dict(j, type), from = g->count ? g->values[0] : jinja_nothing();
     if (g->count > 1) jinja_fail(j, "dict and namespace take one argument by position");
     bool dict = from.type == JINJA_DICT || from.type == JINJA_NAMESPACE;
     for (size_t i = 0; dict && i < from.dict->count && !j->failed; i++)
@@ -62,7 +60,7 @@ static value cycler(jinja_state *j, value self, args *g) {
     value items = jinja_new_list(j, JINJA_LIST);
     if (!g->count) jinja_fail(j, "cycler needs at least one item");
     for (size_t i = 0; i < g->count && !j->failed; i++) jinja_push(j, items, g->values[i]);
-    return j->failed ? undefined() : new_object(j, JINJA_CYCLER, (jinja_object){.items = items.list});
+    return j->failed ? jinja_nothing() : new_object(j, JINJA_CYCLER, (jinja_object){.items = items.list});
 }
 
 static value joiner(jinja_state *j, value self, args *g) {
@@ -75,7 +73,7 @@ static value raise_exception(jinja_state *j, value self, args *g) {
     (void)self;
     const jinja_string *s = jinja_str(j, g->values[0]);
     jinja_fail(j, "the template refuses: %.*s", (int)(s->text.n < 1000 ? s->text.n : 1000), s->text.p);
-    return undefined();
+    return jinja_nothing();
 }
 
 static bool parse_date(const char *text, struct tm *out) {

@@ -160,6 +160,9 @@ struct jinja_object {
     jinja_value bounds[3];   /* of a slice */
 };
 
+/* What every call gives after a failure, and an undefined value without a name. */
+static inline jinja_value jinja_nothing(void) { return (jinja_value){.type = JINJA_UNDEFINED}; }
+
 /* jinja_run.c: limits and errors */
 enum { JINJA_STEP_BYTES = 16 };                                 /* of text, in one step */
 void jinja_fail(jinja_state *j, const char *fmt, ...) __attribute__((format(printf, 2, 3)));

@@ -6,12 +6,11 @@
 typedef jinja_value value;
 typedef const jinja_arguments args;
 
-static value undefined(void) { return (value){0}; }
-
 /* ---- text ---- */
 static value strip_ends(jinja_state *j, value v, args *g, bool left, bool right) {
-    bool spaces = !jinja_given(g, 0) || g->values[0].type == JINJA_NONE;
-    return jinja_strip(j, v.string, spaces ? (str){0} : jinja_arg_string(j, g, 0)->text, left, right);
+    str set = {0};
+    if (jinja_given(g, 0) && g->values[0].type != JINJA_NONE) set = jinja_arg_string(j, g, 0)->text;
+    return jinja_strip(j, v.string, set, left, right);
 }
 
 static value strip(jinja_state *j, value v, args *g) { return strip_ends(j, v, g, true, true); }
@@ -185,7 +184,7 @@ static value string_join(jinja_state *j, value v, args *g) {
     const jinja_list *l = jinja_items(j, g->values[0]);
     for (size_t i = 0; l && i < l->count && !j->failed; i++)
         if (l->items[i].type != JINJA_STRING) jinja_fail(j, "join needs strings, not %s", jinja_type_name(l->items[i]));
-    return j->failed ? undefined() : jinja_join(j, v.string, l);
+    return j->failed ? jinja_nothing() : jinja_join(j, v.string, l);
 }
 
 /* Every code point, and at least one, is of this kind. */
@@ -291,7 +290,7 @@ static value list_index(jinja_state *j, value v, args *g) {
 static value cycle(jinja_state *j, value v, args *g) {
     if (g->count) return g->values[v.object->position % g->count];
     jinja_fail(j, "loop.cycle needs something to go round");
-    return undefined();
+    return jinja_nothing();
 }
 
 static value changed(jinja_state *j, value v, args *g) {

@@ -15,7 +15,7 @@ static const char *op_text(jinja_op op) {
 static jinja_value no_meaning(jinja_state *j, jinja_op op, jinja_value a, jinja_value b) {
     if (jinja_no_undefined(j, a) && jinja_no_undefined(j, b))
         jinja_fail(j, "'%s' has no meaning between %s and %s", op_text(op), jinja_type_name(a), jinja_type_name(b));
-    return (jinja_value){0};
+    return jinja_nothing();
 }
 
 /* ---- numbers ---- */
@@ -73,7 +73,7 @@ static jinja_value numbers(jinja_state *j, jinja_op op, jinja_value a, jinja_val
     jinja_number(b, &y);
     if (y == 0 && (op == OP_DIV || op == OP_FLOORDIV || op == OP_MOD)) {
         jinja_fail(j, "division by zero");
-        return (jinja_value){0};
+        return jinja_nothing();
     }
     bool whole = jinja_integer(a, &i) && jinja_integer(b, &k);
     if (whole && op != OP_DIV && !(op == OP_POW && k < 0)) return integers(j, op, i, k);
@@ -92,7 +92,7 @@ static jinja_value add_strings(jinja_state *j, jinja_value a, jinja_value b) {
     bool escaped = a.string->escaped || b.string->escaped;
     if (escaped && !a.string->escaped) a = jinja_escape(j, a.string);
     if (escaped && !b.string->escaped) b = jinja_escape(j, b.string);
-    return j->failed ? (jinja_value){0} : join(j, a.string, b.string, escaped);
+    return j->failed ? jinja_nothing() : join(j, a.string, b.string, escaped);
 }
 
 static void push_all(jinja_state *j, jinja_value out, const jinja_list *l) {
@@ -122,7 +122,7 @@ static bool repeats(jinja_value v) { return v.type == JINJA_STRING || is_sequenc
 jinja_value jinja_binary(jinja_state *j, jinja_op op, jinja_value a, jinja_value b) {
     double x;
     int64_t times;
-    if (!jinja_charge(j, 1)) return (jinja_value){0};
+    if (!jinja_charge(j, 1)) return jinja_nothing();
     if (op == OP_CONCAT) {
         const jinja_string *left = jinja_str(j, a), *right = jinja_str(j, b);
         return join(j, left, right, false);
@@ -142,7 +142,7 @@ jinja_value jinja_unary(jinja_state *j, int mode, jinja_value v) {
     if (jinja_integer(v, &i)) return mode == '-' ? integers(j, OP_SUB, 0, i) : jinja_int(i);
     if (v.type == JINJA_FLOAT) return jinja_float(mode == '-' ? -v.real : v.real);
     if (jinja_no_undefined(j, v)) jinja_fail(j, "'%c' has no meaning before %s", mode, jinja_type_name(v));
-    return (jinja_value){0};
+    return jinja_nothing();
 }
 
 bool jinja_compare(jinja_state *j, jinja_op op, jinja_value a, jinja_value b) {

@@ -49,8 +49,13 @@ bool jinja_at_operator(const jinja_parser *p, const char *op) {
 bool jinja_at_name(const jinja_parser *p, const char *name) {
     return p->t->kind == TOKEN_NAME && str_is(p->t->text, name);
 }
-bool jinja_skip_operator(jinja_parser *p, const char *op) { return jinja_at_operator(p, op) && p->t++; }
-bool jinja_skip_name(jinja_parser *p, const char *name) { return jinja_at_name(p, name) && p->t++; }
+static bool skip(jinja_parser *p, bool here) {
+    p->t += here;
+    return here;
+}
+
+bool jinja_skip_operator(jinja_parser *p, const char *op) { return skip(p, jinja_at_operator(p, op)); }
+bool jinja_skip_name(jinja_parser *p, const char *name) { return skip(p, jinja_at_name(p, name)); }
 
 static bool expected(jinja_parser *p, const char *text) {
     char what[40];
@@ -110,7 +115,8 @@ static jinja_node *bracketed(jinja_parser *p, jinja_node_kind kind, const char *
 }
 
 static jinja_node *parenthesized(jinja_parser *p) {
-    span at = p->t++->at;
+    span at = p->t->at;
+    p->t++;
     if (jinja_skip_operator(p, ")")) return jinja_node_new(p, NODE_TUPLE, at);
     jinja_node *n = jinja_parse_tuple(p, true, false);
     return n && jinja_expect_operator(p, ")") ? n : NULL;
@@ -257,7 +263,7 @@ static jinja_node *unary(jinja_parser *p, bool filters) {
     if (!jinja_enter(p->j)) n = NULL;
     else if (jinja_at_operator(p, "-") || jinja_at_operator(p, "+")) {
         n = jinja_node_new(p, NODE_UNARY, p->t->at);
-        if (n) n->mode = *p->t++->text.p, n->a = unary(p, false);
+        if (n) n->mode = (unsigned char)*p->t->text.p, p->t++, n->a = unary(p, false);
         if (n && !n->a) n = NULL;
     } else n = jinja_parse_primary(p);
     n = jinja_parse_postfix(p, n);

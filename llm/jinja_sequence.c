@@ -4,8 +4,6 @@
 typedef jinja_value value;
 typedef const jinja_arguments args;
 
-static value undefined(void) { return (value){0}; }
-
 /* v or a part of it, lower case unless case_sensitive: what sort, unique, min and max compare. */
 static value key_of(jinja_state *j, value v, value path, bool case_sensitive) {
     if (path.type != JINJA_MISSING && path.type != JINJA_NONE) v = jinja_path(j, v, path);
@@ -95,7 +93,7 @@ static value sort_by(jinja_state *j, const jinja_list *l, const jinja_list *by, 
         for (size_t k = 0; k < by->count && !j->failed; k++)
             rows[i].keys[k] = key_of(j, l->items[i], by->items[k], case_sensitive);
     }
-    if (!rows || j->failed) return undefined();
+    if (!rows || j->failed) return jinja_nothing();
     merge_sort(j, rows, rows + l->count, l->count, by->count, reversed);
     for (size_t i = 0; i < l->count && !j->failed; i++) jinja_push(j, out, rows[i].item);
     return out;
@@ -122,7 +120,7 @@ static value dictsort(jinja_state *j, value v, args *g) {
     bool by_value = jinja_given(g, 1) && str_is(jinja_arg_string(j, g, 1)->text, "value");
     if (jinja_given(g, 1) && !by_value && !str_is(jinja_arg_string(j, g, 1)->text, "key"))
         jinja_fail(j, "dictsort: by is 'key' or 'value'");
-    if (j->failed) return undefined();
+    if (j->failed) return jinja_nothing();
     value all = pairs(j, v.dict);
     return j->failed ? all
                      : sort_by(j, all.list, paths(j, jinja_int(by_value)), jinja_arg_bool(g, 0, false),
@@ -134,17 +132,17 @@ static value items(jinja_state *j, value v, args *g) {
     if (v.type == JINJA_UNDEFINED) return as_iterator(jinja_new_list(j, JINJA_LIST));
     if (v.type == JINJA_DICT) return as_iterator(pairs(j, v.dict));
     jinja_fail(j, "items needs a dict, not %s", jinja_type_name(v));
-    return undefined();
+    return jinja_nothing();
 }
 
 /* ---- all of them into one ---- */
 static value join(jinja_state *j, value v, args *g) {
     const jinja_list *l = jinja_items(j, v);
-    value path = g->values[1], parts = path.type == JINJA_MISSING ? undefined() : jinja_new_list(j, JINJA_LIST);
+    value path = g->values[1], parts = path.type == JINJA_MISSING ? jinja_nothing() : jinja_new_list(j, JINJA_LIST);
     for (size_t i = 0; l && parts.type == JINJA_LIST && i < l->count && !j->failed; i++)
         jinja_push(j, parts, jinja_path(j, l->items[i], path));
     const jinja_string *between = jinja_str(j, jinja_given(g, 0) ? g->values[0] : jinja_constant(j, ""));
-    return j->failed ? undefined() : jinja_join(j, between, parts.type == JINJA_LIST ? parts.list : l);
+    return j->failed ? jinja_nothing() : jinja_join(j, between, parts.type == JINJA_LIST ? parts.list : l);
 }
 
 static value sum(jinja_state *j, value v, args *g) {
@@ -242,7 +240,7 @@ static value map(jinja_state *j, value v, args *g) {
 static value batch(jinja_state *j, value v, args *g) {
     const jinja_list *l = jinja_items(j, v);
     int64_t size = jinja_arg_int(j, g, 0, 1);
-    value out = jinja_new_list(j, JINJA_LIST), part = undefined();
+    value out = jinja_new_list(j, JINJA_LIST), part = jinja_nothing();
     if (size < 1) jinja_fail(j, "batch needs a size of at least 1");
     for (size_t i = 0; l && i < l->count && !j->failed; i++) {
         if (i % (size_t)size == 0) {

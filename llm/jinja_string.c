@@ -39,7 +39,7 @@ bool jinja_from_message(const jinja_string *s, size_t at) {
 
 static jinja_value new_string(jinja_state *j, jinja_string s) {
     jinja_string *p = jinja_alloc(j, 1, sizeof *p);
-    if (!p) return (jinja_value){0};
+    if (!p) return jinja_nothing();
     *p = s;
     return (jinja_value){.type = JINJA_STRING, .string = p};
 }
@@ -55,7 +55,7 @@ jinja_value jinja_slice(jinja_state *j, const jinja_string *s, size_t begin, siz
     out.from_message = s->marks[first].from_message;
     if (first == last) return new_string(j, out);
     jinja_mark *marks = jinja_alloc(j, last - first + 1, sizeof *marks);
-    if (!marks || !jinja_charge(j, last - first)) return (jinja_value){0};
+    if (!marks || !jinja_charge(j, last - first)) return jinja_nothing();
     for (size_t i = first; i <= last; i++)
         marks[i - first] =
             (jinja_mark){(s->marks[i].end < end ? s->marks[i].end : end) - begin, s->marks[i].from_message};
@@ -84,7 +84,7 @@ static bool in_set(str set, uint32_t cp) {
 jinja_value jinja_strip(jinja_state *j, const jinja_string *s, str set, bool left, bool right) {
     size_t begin = 0, end = s->text.n;
     uint32_t cp;
-    if (!jinja_charge_text(j, s->text.n) || !jinja_charge_text(j, set.n)) return (jinja_value){0};
+    if (!jinja_charge_text(j, s->text.n) || !jinja_charge_text(j, set.n)) return jinja_nothing();
     for (size_t n; left && begin < end && jinja_charge(j, set.n / 8); begin += n) {
         n = jinja_code_point(s->text, begin, &cp);
         if (!in_set(set, cp)) break;

@@ -31,7 +31,7 @@ static bool starts_word(jinja_case how, bool first, uint32_t before) {
 jinja_value jinja_change_case(jinja_state *j, const jinja_string *s, jinja_case how) {
     jinja_builder b = {.j = j};
     uint32_t cp, before = 0;
-    if (!jinja_charge(j, s->text.n / 4)) return (jinja_value){0};
+    if (!jinja_charge(j, s->text.n / 4)) return jinja_nothing();
     for (size_t i = 0, n; i < s->text.n && !j->failed; i += n, before = cp) {
         n = jinja_code_point(s->text, i, &cp);
         bool upper = how == CASE_UPPER || (how != CASE_LOWER && starts_word(how, i == 0, before));

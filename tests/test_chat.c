@@ -209,7 +209,7 @@ static void smollm2_template(void **state) {
     }
     file f;
     gguf g;
-    arena *memory;
+    arena *memory = NULL;
     str source;
     assert_true(file_open(&f, path, b->d) && gguf_read_header(&f, &g, &memory, b->d));
     assert_true(gguf_get_str(gguf_find(&g, "tokenizer.chat_template"), 0, &source));
