@@ -91,7 +91,7 @@ test: all $(TESTS)
 
 ## make bench    host speed against this machine's limit (docs/performance.md)
 bench: all
-	@$(BIN)/ingot bench smollm2
+	@BIN=$(BIN) scripts/bench
 
 SANITIZE = -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 # Vector kernels are all loads: these checks would make one file compile for minutes, and ASan sees the same mistakes.

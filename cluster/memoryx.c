@@ -39,7 +39,8 @@ static bool hash_header(const llm_model *m, size_t file_index, uint64_t *hash, d
     uint64_t n = header_bytes(m, file_index);
     uint8_t *buffer = mem_alloc(HEADER_PIECE);
     XXH3_state_t *state = XXH3_createState();
-    bool ok = (buffer && state) || diag_oom(d, "hashing");
+    bool ok = buffer && state;
+    if (!ok) diag_oom(d, "hashing");
     if (ok) XXH3_64bits_reset(state);
     for (uint64_t at = 0; ok && at < n; at += HEADER_PIECE) {
         size_t part = n - at < HEADER_PIECE ? (size_t)(n - at) : HEADER_PIECE;
@@ -59,6 +60,7 @@ static char *manifest_path(arena *a, const llm_model *m, diag *d) {
     char *home = ingot_home(a, d), *real = realpath(m->path, NULL);
     char *path = home ? arena_printf(a, "%s/manifests/%016llx.json", home, (unsigned long long)str_hash(str_from(real ? real : m->path))) : NULL;
     free(real);
+    if (home && !path) diag_oom(d, "path of the recorded hashes");
     return path;
 }
 
@@ -143,7 +145,8 @@ static bool hash_tensors(file_store *f, memoryx_progress progress, diag *d) {
     const llm_model *m = f->base.model;
     uint64_t total = llm_model_weight_bytes(m), done = 0;
     uint8_t *chunk = mem_alloc(STORE_CHUNK_BYTES);
-    bool ok = chunk || diag_oom(d, "hashing");
+    bool ok = chunk != NULL;
+    if (!ok) diag_oom(d, "hashing");
     for (size_t i = 0; ok && i < m->tensor_count; i++)
         for (uint64_t at = 0; ok && at < m->tensors[i].size_bytes; at += STORE_CHUNK_BYTES) {
             uint64_t left = m->tensors[i].size_bytes - at, n = left < STORE_CHUNK_BYTES ? left : STORE_CHUNK_BYTES;

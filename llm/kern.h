@@ -20,10 +20,11 @@ typedef struct {
     float *scale;         /* [tokens][stride / 32] */
     int32_t *sums;        /* [tokens][stride / 16]: sum of the integers of 16 columns */
     float *scaled_sums;   /* the same times the scale */
-    size_t cols, stride;  /* stride: cols rounded up to 64 */
+    size_t cols, stride;  /* stride: acts_stride(cols) */
 } acts;
 
-static inline size_t acts_stride(size_t cols) { return (cols + 63) & ~(size_t)63; }
+/* An odd number of cache lines of bytes: with a power of two the rows of 16 tokens would share two sets of the first-level cache. */
+static inline size_t acts_stride(size_t cols) { return ((cols + 63) & ~(size_t)63) | 64; }
 
 typedef struct {
     const char *name;
@@ -49,5 +50,6 @@ const kern *kern_row(size_t i);          /* all that were compiled, best first; 
 extern const kern kern_portable;
 #if defined(__x86_64__)
 extern const kern kern_avx2, kern_avx512, kern_amx;
+void kern_quantize_avx512(const acts *x, size_t token);   /* shared by the last two */
 #endif
 #endif

@@ -184,7 +184,7 @@ const kern kern_amx = {
     .name = "amx", .usable = usable,
     .gemm = {ROW(PACK_F32), ROW(PACK_F16), ROW(PACK_BF16), ROW(PACK_B8), ROW(PACK_B8_MIN), ROW(PACK_N4), ROW(PACK_N4_MIN),
              ROW(PACK_N4_TABLE), ROW(PACK_K4_MIN32), ROW(PACK_K8_MIN32), ROW(PACK_K4_MIN16), ROW(PACK_K4_16), ROW(PACK_K8_16)},
-    .quantize = vec_quantize, .norm_rms = vec_norm_rms, .norm_layer = vec_norm_layer, .silu_mul = vec_silu_mul,
+    .quantize = kern_quantize_avx512, .norm_rms = vec_norm_rms, .norm_layer = vec_norm_layer, .silu_mul = vec_silu_mul,
     .gelu_mul = vec_gelu_mul, .softmax_exp = vec_softmax_exp,
 };
 #endif

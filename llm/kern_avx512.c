@@ -161,6 +161,33 @@ INLINE void quant_body(const pack_layout p, int NT, int NA, const uint8_t *panel
     for (int t = 0; t < NT; t++) _mm512_storeu_ps(y + (size_t)t * y_stride, sum[t]);
 }
 
+/* As vec_quantize, which the compiler does not turn into vectors. */
+void kern_quantize_avx512(const acts *a, size_t token) {
+    const float *x = a->f + token * a->stride;
+    const __m512 limit = _mm512_set1_ps(act_limit(a->lo != NULL)), one_digit = _mm512_set1_ps(1.0f / ACT_DIGIT_BASE);
+    for (size_t b = 0; b * BLOCK_COLS < a->cols; b++) {
+        __m512 v[2] = {_mm512_loadu_ps(x + b * BLOCK_COLS), _mm512_loadu_ps(x + b * BLOCK_COLS + 16)};
+        float top = _mm512_reduce_max_ps(_mm512_max_ps(_mm512_abs_ps(v[0]), _mm512_abs_ps(v[1])));
+        float scale = top / _mm512_cvtss_f32(limit), inverse = top > 0 ? 1.0f / scale : 0.0f;
+        if (!(inverse < INFINITY)) scale = inverse = 0;
+        size_t at = token * (a->stride / 16) + 2 * b;
+        a->scale[token * (a->stride / BLOCK_COLS) + b] = scale;
+        for (int h = 0; h < 2; h++) {
+            __m512i q = _mm512_cvtps_epi32(_mm512_mul_ps(v[h], _mm512_set1_ps(inverse))), high = q;
+            size_t to = token * a->stride + b * BLOCK_COLS + 16 * (size_t)h;
+            if (a->lo) {
+                high = _mm512_cvtps_epi32(_mm512_mul_ps(_mm512_cvtepi32_ps(q), one_digit));
+                __m512i back = _mm512_sub_epi32(_mm512_slli_epi32(high, 8), high);
+                _mm_storeu_si128((__m128i *)(a->lo + to), _mm512_cvtepi32_epi8(_mm512_sub_epi32(q, back)));
+            }
+            _mm_storeu_si128((__m128i *)(a->hi + to), _mm512_cvtepi32_epi8(high));
+            int32_t sum = _mm512_reduce_add_epi32(q);
+            a->sums[at + (size_t)h] = sum;
+            a->scaled_sums[at + (size_t)h] = scale * (float)sum;
+        }
+    }
+}
+
 /* The rows of pack.c again, as compile-time constants; test_kern holds the two together. */
 #define LAYOUT(ID, BITS, SUB, TWO, MIN, ZERO, TABLE) \
     (pack_layout){.id = ID, .bits = BITS, .sub_cols = SUB, .two_level = TWO, .min = MIN, .zero = ZERO, .table = TABLE}
@@ -196,7 +223,7 @@ const kern kern_avx512 = {
     .name = "avx512", .usable = usable,
     .gemm = {ROW(PACK_F32), ROW(PACK_F16), ROW(PACK_BF16), ROW(PACK_B8), ROW(PACK_B8_MIN), ROW(PACK_N4), ROW(PACK_N4_MIN),
              ROW(PACK_N4_TABLE), ROW(PACK_K4_MIN32), ROW(PACK_K8_MIN32), ROW(PACK_K4_MIN16), ROW(PACK_K4_16), ROW(PACK_K8_16)},
-    .quantize = vec_quantize, .norm_rms = vec_norm_rms, .norm_layer = vec_norm_layer, .silu_mul = vec_silu_mul,
+    .quantize = kern_quantize_avx512, .norm_rms = vec_norm_rms, .norm_layer = vec_norm_layer, .silu_mul = vec_silu_mul,
     .gelu_mul = vec_gelu_mul, .softmax_exp = vec_softmax_exp,
 };
 #endif

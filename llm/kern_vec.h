@@ -94,7 +94,7 @@ static float vec_softmax_exp(float *x, size_t n, float scale, float cap) {
 /* Largest integer of an activation: 127, or 255 * 127 + 127 in two digits. */
 static inline float act_limit(bool two_digits) { return two_digits ? ACT_DIGIT_BASE * 127.0f + 127.0f : 127.0f; }
 
-static void vec_quantize(const acts *a, size_t token) {
+static inline void vec_quantize(const acts *a, size_t token) {
     const float *x = a->f + token * a->stride;
     int8_t *hi = a->hi + token * a->stride, *lo = a->lo ? a->lo + token * a->stride : NULL;
     for (size_t b = 0; b * BLOCK_COLS < a->cols; b++) {
