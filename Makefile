@@ -56,7 +56,7 @@ AVX512 = $(AVX2) -mavx512f -mavx512bw -mavx512vl -mavx512dq -mavx512vnni
 KERNEL = -O3
 $(BUILD)/%_avx2.o:   ISA = $(AVX2) $(KERNEL)
 $(BUILD)/%_avx512.o: ISA = $(AVX512) -mavx512vbmi $(KERNEL)
-$(BUILD)/%_amx.o:    ISA = $(AVX512) -mamx-tile -mamx-int8 $(KERNEL)
+$(BUILD)/%_amx.o:    ISA = $(AVX512) -mamx-tile -mamx-bf16 $(KERNEL)
 
 $(BUILD)/%.o: %.c Makefile
 	@mkdir -p $(@D)

@@ -249,7 +249,7 @@ static bool check_overlaps(reader *r) {
     const gguf_tensor **sorted = arena_push_n(r->a, const gguf_tensor *, g->tensor_count);
     if (!sorted) return oom(r);
     for (size_t i = 0; i < g->tensor_count; i++) sorted[i] = &g->tensors[i];
-    qsort(sorted, g->tensor_count, sizeof *sorted, by_offset);
+    qsort(sorted, g->tensor_count, sizeof(sorted[0]), by_offset);
     for (size_t i = 1; i < g->tensor_count; i++)
         if (sorted[i - 1]->offset_bytes + sorted[i - 1]->size_bytes > sorted[i]->offset_bytes)
             return BAD(r, "tensors '%s' and '%s' overlap; the file cannot be trusted", show(sorted[i - 1]->name).text,

@@ -20,6 +20,7 @@ typedef struct {
     float *scale;         /* [tokens][stride / 32] */
     int32_t *sums;        /* [tokens][stride / 16]: sum of the integers of 16 columns */
     float *scaled_sums;   /* the same times the scale */
+    uint16_t *pairs;      /* [tokens / 16][stride / 32][high, low][16][32]: bf16 parts, f = high + low; NULL when not made */
     size_t cols, stride;  /* stride: acts_stride(cols) */
 } acts;
 
@@ -32,6 +33,8 @@ typedef struct {
     /* y[t * y_stride + r] = panel row r . activations of token first + t, for t < tokens, r < 16. Any number of tokens. */
     void (*gemm[PACK_COUNT])(const uint8_t *panel, const acts *x, size_t first, size_t tokens, float *y, size_t y_stride);
     void (*quantize)(const acts *x, size_t token);     /* fills the integer parts of one row from f */
+    void (*split)(const acts *x, size_t token);        /* fills the pairs of one row from f; NULL: never wanted */
+    size_t split_tokens;                               /* gemm uses pairs for calls of at least so many tokens, from a multiple of it on */
     void (*norm_rms)(const float *x, const float *w, float eps, float *y, size_t n);
     void (*norm_layer)(const float *x, const float *w, const float *b, float eps, float *y, size_t n);
     void (*silu_mul)(float *gate, const float *up, size_t n);      /* gate = silu(gate) * up; up NULL: no product */

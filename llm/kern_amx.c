@@ -1,7 +1,8 @@
-/* Kernels for AMX: prompts of 16 tokens and more through 8-bit tiles, everything else as in kern_avx512.c.
+/* Kernels for AMX with BF16 tiles: prompts of 16 tokens and more, for every layout; everything else as in kern_avx512.c.
  *
- * A superblock is unpacked once to signed bytes and f32 scales; then each group of 16 tokens multiplies it tile by tile. The integer sums of a
- * sub-block (32 or 16 columns) are exact and get their scale in f32, in the order of kern_avx512.c. */
+ * Weights and activations are each split into two bf16 parts, v = high + low, which keeps 16 bits of them, and a product is high * high + high * low + low * high,
+ * summed in f32 inside the tiles. So no scale has to be applied between the tiles, and one loop serves F32 as well as Q2_K. A panel is widened
+ * 256 columns at a time and used for all tokens of the call. */
 #include "llm/kern_vec.h"
 #if defined(__x86_64__)
 #include <immintrin.h>
@@ -11,12 +12,12 @@
 
 enum { GROUP = 16, ARCH_REQ_XCOMP_PERM = 0x1023, XFEATURE_XTILEDATA = 18 };
 
-/* CPUID leaf 7: EDX bits 24 (AMX-TILE) and 25 (AMX-INT8); then the kernel must let this process use the tile state. */
+/* CPUID leaf 7: EDX bits 22 (AMX-BF16) and 24 (AMX-TILE); then the kernel must let this process use the tile state. */
 static bool usable(void) {
     unsigned a, b, c, d;
     if (!kern_avx512.usable()) return false;
     __asm__("cpuid" : "=a"(a), "=b"(b), "=c"(c), "=d"(d) : "0"(7), "2"(0));
-    if (!(d >> 24 & 1) || !(d >> 25 & 1)) return false;
+    if (!(d >> 22 & 1) || !(d >> 24 & 1)) return false;
     return syscall(SYS_arch_prctl, ARCH_REQ_XCOMP_PERM, XFEATURE_XTILEDATA) == 0;
 }
 
@@ -26,20 +27,43 @@ typedef struct {
     uint8_t rows[16];
 } tile_config;
 
-/* Tiles 0, 1: activations (high or only digits; low digits). 2: weights. 4..7: sums. `cols` columns per tile: 32 or 16. */
-INLINE void configure(int cols) {
+/* Every tile is 16 rows of 64 bytes. 0, 1: sums of two groups; 2, 3: weights, high and low; 4..7: activations of the groups, high and low. */
+INLINE void configure(void) {
     _Alignas(64) tile_config c = {.palette = 1};
-    for (int i = 0; i < 2; i++) c.rows[i] = GROUP, c.row_bytes[i] = (uint16_t)cols;
-    for (int i = 2; i < 4; i++) c.rows[i] = (uint8_t)(cols / 4), c.row_bytes[i] = 64;
-    for (int i = 4; i < 8; i++) c.rows[i] = GROUP, c.row_bytes[i] = 64;
+    for (int i = 0; i < 8; i++) c.rows[i] = 16, c.row_bytes[i] = 64;
     _tile_loadconfig(&c);
 }
 
-/* A superblock as the tiles want it. */
+/* 32 columns of a panel: row p of a tile holds columns 2p and 2p + 1 of the 16 panel rows. */
 typedef struct {
-    int8_t q[SUPER_BLOCKS][PANEL_ROWS * BLOCK_COLS];
-    float scale[2 * SUPER_BLOCKS][PANEL_ROWS], min[2 * SUPER_BLOCKS][PANEL_ROWS]; /* [sub-block][row] */
-} __attribute__((aligned(64))) unpacked;
+    uint32_t high[16][PANEL_ROWS], low[16][PANEL_ROWS];
+} __attribute__((aligned(64))) pairs;
+
+/* The parts of two columns. Both are rounded (halves away from zero): low * low, which is left out, is then below 2^-18. */
+INLINE void put_pair(pairs *to, int p, __m512 even, __m512 odd) {
+    const __m512i upper = _mm512_set1_epi32((int)0xFFFF0000), half = _mm512_set1_epi32(0x8000);
+    __m512i e = _mm512_castps_si512(even), o = _mm512_castps_si512(odd), eh = _mm512_and_si512(_mm512_add_epi32(e, half), upper), oh = _mm512_and_si512(_mm512_add_epi32(o, half), upper);
+    __m512i el = _mm512_add_epi32(_mm512_castps_si512(_mm512_sub_ps(even, _mm512_castsi512_ps(eh))), half);
+    __m512i ol = _mm512_add_epi32(_mm512_castps_si512(_mm512_sub_ps(odd, _mm512_castsi512_ps(oh))), half);
+    _mm512_store_si512(to->high[p], _mm512_or_si512(_mm512_srli_epi32(eh, 16), oh));
+    _mm512_store_si512(to->low[p], _mm512_or_si512(_mm512_srli_epi32(el, 16), _mm512_and_si512(ol, upper)));
+}
+
+INLINE __m512 load_elems(pack_id id, const uint8_t *panel, size_t k) {
+    if (id == PACK_F32) return _mm512_loadu_ps((const float *)panel + k * PANEL_ROWS);
+    __m256i half = _mm256_loadu_si256((const __m256i *)(panel + k * PANEL_ROWS * 2));
+    if (id == PACK_F16) return _mm512_cvtph_ps(half);
+    return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(half), 16));
+}
+
+/* Columns [first, first + count) of a float panel; count <= 32, what is missing becomes zero. */
+INLINE void widen_floats(pack_id id, const uint8_t *panel, size_t first, size_t count, pairs *to) {
+    for (int p = 0; p < 16; p++) {
+        size_t k = 2 * (size_t)p;
+        __m512 zero = _mm512_setzero_ps();
+        put_pair(to, p, k < count ? load_elems(id, panel, first + k) : zero, k + 1 < count ? load_elems(id, panel, first + k + 1) : zero);
+    }
+}
 
 INLINE __m512 load_f16(const uint8_t *at) { return _mm512_cvtph_ps(_mm256_load_si256((const __m256i *)at)); }
 
@@ -49,139 +73,145 @@ INLINE __m512 load_byte_scale(const uint8_t *at, bool is_signed, __m512 d) {
     return _mm512_mul_ps(_mm512_cvtepi32_ps(wide), d);
 }
 
-INLINE void unpack(const pack_layout p, const uint8_t *base, int blocks, unpacked *u) {
+/* Four columns from a line of 4 signed bytes a row: value = scale * q + min. */
+INLINE void widen_line(__m512i q, __m512 scale, __m512 min, pairs *to, int pair) {
+    __m512 v[4];
+    for (int i = 0; i < 4; i++) {
+        __m512i one = _mm512_srai_epi32(_mm512_slli_epi32(q, 24 - 8 * i), 24);
+        v[i] = _mm512_fmadd_ps(_mm512_cvtepi32_ps(one), scale, min);
+    }
+    put_pair(to, pair, v[0], v[1]);
+    put_pair(to, pair + 1, v[2], v[3]);
+}
+
+/* Block b of a superblock of `blocks`. */
+INLINE void widen_block(const pack_layout p, const uint8_t *base, int blocks, int b, pairs *to) {
     const __m512i low = _mm512_set1_epi8(15), zero_point = _mm512_set1_epi8((char)p.zero);
     const __m512i table = _mm512_broadcast_i32x4(_mm_loadu_si128((const __m128i *)pack_iq4_table));
-    size_t per_block = p.two_level ? (size_t)(BLOCK_COLS / p.sub_cols) * PANEL_ROWS : 2 * PANEL_ROWS;
-    size_t scales_bytes = (per_block * (size_t)blocks + 63) & ~(size_t)63;
-    const uint8_t *mins = base + scales_bytes, *supers = mins + (p.min ? scales_bytes : 0), *quants = supers + (p.two_level ? 64 : 0);
-    __m512 zero = _mm512_setzero_ps(), d = p.two_level ? load_f16(supers) : zero;
-    __m512 dmin = p.two_level && p.min ? _mm512_sub_ps(zero, load_f16(supers + 32)) : zero;
-    for (int i = 0; i < blocks * BLOCK_COLS / p.sub_cols; i++) {
-        _mm512_store_ps(u->scale[i], p.two_level ? load_byte_scale(base + 16 * i, !p.min, d) : load_f16(base + 32 * i));
-        if (p.min) _mm512_store_ps(u->min[i], p.two_level ? load_byte_scale(mins + 16 * i, false, dmin) : load_f16(mins + 32 * i));
+    const __m512 zero = _mm512_setzero_ps();
+    pack_offsets at = pack_super_offsets(&p, blocks);
+    int subs = BLOCK_COLS / p.sub_cols;
+    __m512 scale[2], min[2] = {zero, zero};
+    __m512 d = p.two_level ? load_f16(base + at.supers) : zero, dmin = p.two_level && p.min ? _mm512_sub_ps(zero, load_f16(base + at.supers + 32)) : zero;
+    for (int h = 0; h < 2; h++) {
+        int i = b * subs + (subs == 2 ? h : 0);
+        scale[h] = p.two_level ? load_byte_scale(base + 16 * i, !p.min, d) : load_f16(base + 32 * i);
+        if (p.min) min[h] = p.two_level ? load_byte_scale(base + at.mins + 16 * i, false, dmin) : load_f16(base + at.mins + 32 * i);
     }
-    for (int b = 0; b < blocks; b++)
-        for (int j = 0; j < (p.bits == 8 ? 8 : 4); j++) {
-            __m512i w = _mm512_load_si512(quants + 64 * (b * (p.bits == 8 ? 8 : 4) + j));
-            if (p.bits == 8) {
-                _mm512_store_si512(u->q[b] + 64 * j, p.zero ? _mm512_sub_epi8(w, zero_point) : w);
-                continue;
-            }
-            __m512i first = _mm512_and_si512(w, low), second = _mm512_and_si512(_mm512_srli_epi16(w, 4), low);
-            if (p.table) first = _mm512_shuffle_epi8(table, first), second = _mm512_shuffle_epi8(table, second);
-            else if (p.zero) first = _mm512_sub_epi8(first, zero_point), second = _mm512_sub_epi8(second, zero_point);
-            _mm512_store_si512(u->q[b] + 64 * j, first);
-            _mm512_store_si512(u->q[b] + 64 * (j + 4), second);
+    const uint8_t *quants = base + at.quants + (size_t)(b * PANEL_ROWS * BLOCK_COLS * p.bits / 8);
+    for (int j = 0; j < 4; j++) {
+        __m512i w[2];
+        if (p.bits == 8) w[0] = _mm512_load_si512(quants + 64 * j), w[1] = _mm512_load_si512(quants + 64 * (j + 4));
+        else {
+            __m512i both = _mm512_load_si512(quants + 64 * j);
+            w[0] = _mm512_and_si512(both, low);
+            w[1] = _mm512_and_si512(_mm512_srli_epi16(both, 4), low);
         }
-}
-
-/* Sums of one sub-block for 16 tokens, to `dots`. */
-INLINE void multiply(int NA, const int8_t *q, const int8_t *hi, const int8_t *lo, size_t stride, int32_t dots[2][GROUP][PANEL_ROWS]) {
-    _tile_loadd(2, q, 64);
-    _tile_loadd(0, hi, stride);
-    _tile_zero(4);
-    _tile_dpbssd(4, 0, 2);
-    if (NA == 2) {
-        _tile_loadd(1, lo, stride);
-        _tile_zero(5);
-        _tile_dpbssd(5, 1, 2);
-        _tile_stored(5, dots[1], 64);
-    }
-    _tile_stored(4, dots[0], 64);
-}
-
-/* The same into other tiles and another buffer, so that the next product runs while this one is scaled. */
-INLINE void multiply_other(int NA, const int8_t *q, const int8_t *hi, const int8_t *lo, size_t stride, int32_t dots[2][GROUP][PANEL_ROWS]) {
-    _tile_loadd(3, q, 64);
-    _tile_loadd(0, hi, stride);
-    _tile_zero(6);
-    _tile_dpbssd(6, 0, 3);
-    if (NA == 2) {
-        _tile_loadd(1, lo, stride);
-        _tile_zero(7);
-        _tile_dpbssd(7, 1, 3);
-        _tile_stored(7, dots[1], 64);
-    }
-    _tile_stored(6, dots[0], 64);
-}
-
-/* One group of 16 tokens and one superblock: sums stay in registers over all of it. */
-INLINE void group_super(const pack_layout p, int NA, const unpacked *u, int blocks, const acts *x, size_t token, size_t block, float *y,
-                        size_t y_stride, bool begin) {
-    _Alignas(64) int32_t dots[2][2][GROUP][PANEL_ROWS];
-    __m512 sum[GROUP];
-    int subs = BLOCK_COLS / p.sub_cols, count = blocks * subs;
-    size_t scale_stride = x->stride / BLOCK_COLS, sum_stride = x->stride / 16;
-    for (int t = 0; t < GROUP; t++) sum[t] = begin ? _mm512_setzero_ps() : _mm512_loadu_ps(y + (size_t)t * y_stride);
-    const int8_t *hi = x->hi + token * x->stride + block * BLOCK_COLS, *lo = NA == 2 ? x->lo + token * x->stride + block * BLOCK_COLS : hi;
-    multiply(NA, u->q[0], hi, lo, x->stride, dots[0]);
-    for (int i = 0; i < count; i++) {
-        int next = i + 1;
-        if (next < count) {
-            const int8_t *q = u->q[0] + next * p.sub_cols * PANEL_ROWS, *h = hi + next * p.sub_cols, *l = lo + next * p.sub_cols;
-            if (next & 1) multiply_other(NA, q, h, l, x->stride, dots[1]);
-            else multiply(NA, q, h, l, x->stride, dots[0]);
-        }
-        __m512 scale = _mm512_load_ps(u->scale[i]), min = p.min ? _mm512_load_ps(u->min[i]) : scale;
-        const float *scales = x->scale + token * scale_stride + block + (size_t)(i / subs);
-        const float *scaled = x->scaled_sums + token * sum_stride + 2 * block + (size_t)(2 * i / subs);
-        for (int t = 0; t < GROUP; t++) {
-            __m512i dot = _mm512_load_si512(dots[i & 1][0][t]);
-            if (NA == 2) dot = _mm512_add_epi32(_mm512_sub_epi32(_mm512_slli_epi32(dot, 8), dot), _mm512_load_si512(dots[i & 1][1][t]));
-            sum[t] = _mm512_fmadd_ps(_mm512_cvtepi32_ps(dot), _mm512_mul_ps(scale, _mm512_set1_ps(scales[(size_t)t * scale_stride])), sum[t]);
-            if (p.min && subs == 2) sum[t] = _mm512_fmadd_ps(min, _mm512_set1_ps(scaled[(size_t)t * sum_stride]), sum[t]);
-            else if (p.min)
-                sum[t] = _mm512_fmadd_ps(min, _mm512_set1_ps(scaled[(size_t)t * sum_stride] + scaled[(size_t)t * sum_stride + 1]), sum[t]);
+        for (int h = 0; h < 2; h++) {
+            if (p.table) w[h] = _mm512_shuffle_epi8(table, w[h]);
+            else if (p.zero) w[h] = _mm512_sub_epi8(w[h], zero_point);
+            widen_line(w[h], scale[h], min[h], to, 2 * (j + 4 * h));
         }
     }
-    for (int t = 0; t < GROUP; t++) _mm512_storeu_ps(y + (size_t)t * y_stride, sum[t]);
 }
 
-INLINE void groups(const pack_layout p, int NA, const uint8_t *panel, const acts *x, size_t first, size_t tokens, float *y, size_t y_stride) {
-    unpacked u;
-    configure(p.sub_cols);
+/* The tile of a group of 16 tokens and a block of 32 columns; part 0 is high, 1 is low. All tiles of a group follow each other. */
+INLINE uint16_t *tile_of(const acts *x, size_t token, size_t block, int part) {
+    return x->pairs + ((token / GROUP * (x->stride / BLOCK_COLS) + block) * 2 + (size_t)part) * GROUP * BLOCK_COLS;
+}
+
+/* Two groups of 16 tokens (or one) against `blocks` blocks: the three products, on top of what y holds unless `begin`. */
+INLINE void multiply(bool two, const pairs *w, int blocks, const acts *x, size_t token, size_t block, float *y, size_t y_stride) {
+    size_t sum_bytes = y_stride * sizeof(float);
+    float *y2 = y + GROUP * y_stride;
+    const uint16_t *a = tile_of(x, token, block, 0), *a2 = tile_of(x, token + GROUP, block, 0);
+    if (block == 0) {
+        _tile_zero(0);
+        if (two) _tile_zero(1);
+    } else {
+        _tile_loadd(0, y, sum_bytes);
+        if (two) _tile_loadd(1, y2, sum_bytes);
+    }
+    for (int b = 0; b < blocks; b++, a += 2 * GROUP * BLOCK_COLS, a2 += 2 * GROUP * BLOCK_COLS) {
+        _tile_loadd(2, w[b].high, 64);
+        _tile_loadd(4, a, 64);
+        _tile_dpbf16ps(0, 4, 2);
+        if (two) _tile_loadd(5, a2, 64);
+        if (two) _tile_dpbf16ps(1, 5, 2);
+        _tile_loadd(3, w[b].low, 64);
+        _tile_dpbf16ps(0, 4, 3);
+        if (two) _tile_dpbf16ps(1, 5, 3);
+        _tile_loadd(6, a + GROUP * BLOCK_COLS, 64);
+        _tile_dpbf16ps(0, 6, 2);
+        if (two) _tile_loadd(7, a2 + GROUP * BLOCK_COLS, 64);
+        if (two) _tile_dpbf16ps(1, 7, 2);
+    }
+    _tile_stored(0, y, sum_bytes);
+    if (two) _tile_stored(1, y2, sum_bytes);
+}
+
+INLINE void all_groups(const pairs *w, int blocks, const acts *x, size_t first, size_t tokens, size_t block, float *y, size_t y_stride) {
+    size_t t = 0;
+    for (; t + 2 * GROUP <= tokens; t += 2 * GROUP) multiply(true, w, blocks, x, first + t, block, y + t * y_stride, y_stride);
+    if (t < tokens) multiply(false, w, blocks, x, first + t, block, y + t * y_stride, y_stride);
+}
+
+/* `first` and `tokens` are multiples of GROUP. */
+INLINE void tiles(const pack_layout p, const uint8_t *panel, const acts *x, size_t first, size_t tokens, float *y, size_t y_stride) {
+    pairs w[SUPER_BLOCKS];
+    configure();
     for (size_t col = 0; col < x->cols; col += SUPER_COLS) {
-        int blocks = x->cols - col < SUPER_COLS ? (int)((x->cols - col) / BLOCK_COLS) : SUPER_BLOCKS;
-        unpack(p, panel, blocks, &u);
-        for (size_t t = 0; t < tokens; t += GROUP)
-            group_super(p, NA, &u, blocks, x, first + t, col / BLOCK_COLS, y + t * y_stride, y_stride, col == 0);
-        panel += pack_super_bytes(&p, blocks);
+        size_t left = x->cols - col < SUPER_COLS ? x->cols - col : SUPER_COLS;
+        int blocks = (int)((left + BLOCK_COLS - 1) / BLOCK_COLS);
+        for (int b = 0; b < blocks; b++) {
+            size_t from = (size_t)b * BLOCK_COLS;
+            if (p.is_float) widen_floats(p.id, panel, col + from, left - from < BLOCK_COLS ? left - from : BLOCK_COLS, &w[b]);
+            else widen_block(p, panel, blocks, b, &w[b]);
+        }
+        all_groups(w, blocks, x, first, tokens, col / BLOCK_COLS, y, y_stride);
+        if (!p.is_float) panel += pack_super_bytes(&p, blocks);
     }
     _tile_release();
 }
 
-#define LAYOUT(ID, BITS, SUB, TWO, MIN, ZERO, TABLE) \
-    (pack_layout){.id = ID, .bits = BITS, .sub_cols = SUB, .two_level = TWO, .min = MIN, .zero = ZERO, .table = TABLE}
-/* IQ4_NL's table is signed already: its zero point stands in the layout only for the unsigned kernels. */
-#define QUANT(ID, ...)                                                                                                         \
+/* Activations of one token: its row in each tile; the padding up to the stride is zero. */
+static void split(const acts *a, size_t token) {
+    const float *x = a->f + token * a->stride;
+    for (size_t k = 0; k < a->stride; k += 16) {
+        __mmask16 there = k + 16 <= a->cols ? 0xFFFF : k < a->cols ? (__mmask16)((1u << (a->cols - k)) - 1) : 0;
+        __m512 v = _mm512_maskz_loadu_ps(there, x + k);
+        __m512i h = _mm512_and_si512(_mm512_add_epi32(_mm512_castps_si512(v), _mm512_set1_epi32(0x8000)), _mm512_set1_epi32((int)0xFFFF0000));
+        __m512i l = _mm512_add_epi32(_mm512_castps_si512(_mm512_sub_ps(v, _mm512_castsi512_ps(h))), _mm512_set1_epi32(0x8000));
+        uint16_t *high = tile_of(a, token, k / BLOCK_COLS, 0) + token % GROUP * BLOCK_COLS + k % BLOCK_COLS, *low = high + GROUP * BLOCK_COLS;
+        _mm256_storeu_si256((__m256i *)high, _mm512_cvtepi32_epi16(_mm512_srli_epi32(h, 16)));
+        _mm256_storeu_si256((__m256i *)low, _mm512_cvtepi32_epi16(_mm512_srli_epi32(l, 16)));
+    }
+}
+
+#define GEMM(ID, ...)                                                                                                          \
     static void gemm_##ID(const uint8_t *panel, const acts *x, size_t first, size_t tokens, float *y, size_t y_stride) {       \
-        const pack_layout l = LAYOUT(ID, __VA_ARGS__);                                                                         \
-        size_t whole = tokens / GROUP * GROUP;                                                                                 \
-        if (whole && x->lo) groups(l, 2, panel, x, first, whole, y, y_stride);                                                 \
-        if (whole && !x->lo) groups(l, 1, panel, x, first, whole, y, y_stride);                                                \
+        const pack_layout l = {.id = ID, __VA_ARGS__};                                                                         \
+        size_t whole = x->pairs && first % GROUP == 0 ? tokens / GROUP * GROUP : 0;                                                                  \
+        if (whole) tiles(l, panel, x, first, whole, y, y_stride);                                                              \
         if (whole < tokens) kern_avx512.gemm[ID](panel, x, first + whole, tokens - whole, y + whole * y_stride, y_stride);     \
     }
-QUANT(PACK_B8, 8, 32, false, false, 128, false)
-QUANT(PACK_B8_MIN, 8, 32, false, true, 0, false)
-QUANT(PACK_N4, 4, 32, false, false, 8, false)
-QUANT(PACK_N4_MIN, 4, 32, false, true, 0, false)
-QUANT(PACK_N4_TABLE, 4, 32, false, false, 128, true)
-QUANT(PACK_K4_MIN32, 4, 32, true, true, 0, false)
-QUANT(PACK_K8_MIN32, 8, 32, true, true, 0, false)
-QUANT(PACK_K4_MIN16, 4, 16, true, true, 0, false)
-QUANT(PACK_K4_16, 4, 16, true, false, 4, false)
-QUANT(PACK_K8_16, 8, 16, true, false, 32, false)
-
-#define FLOAT(ID)                                                                                                              \
-    static void gemm_##ID(const uint8_t *panel, const acts *x, size_t first, size_t tokens, float *y, size_t y_stride) {       \
-        kern_avx512.gemm[ID](panel, x, first, tokens, y, y_stride);                                                            \
-    }
-FLOAT(PACK_F32) FLOAT(PACK_F16) FLOAT(PACK_BF16)
+GEMM(PACK_F32, .is_float = true)
+GEMM(PACK_F16, .is_float = true)
+GEMM(PACK_BF16, .is_float = true)
+GEMM(PACK_B8, .bits = 8, .sub_cols = 32, .zero = 128)
+GEMM(PACK_B8_MIN, .bits = 8, .sub_cols = 32, .min = true)
+GEMM(PACK_N4, .bits = 4, .sub_cols = 32, .zero = 8)
+GEMM(PACK_N4_MIN, .bits = 4, .sub_cols = 32, .min = true)
+GEMM(PACK_N4_TABLE, .bits = 4, .sub_cols = 32, .table = true)
+GEMM(PACK_K4_MIN32, .bits = 4, .sub_cols = 32, .two_level = true, .min = true)
+GEMM(PACK_K8_MIN32, .bits = 8, .sub_cols = 32, .two_level = true, .min = true)
+GEMM(PACK_K4_MIN16, .bits = 4, .sub_cols = 16, .two_level = true, .min = true)
+GEMM(PACK_K4_16, .bits = 4, .sub_cols = 16, .two_level = true, .zero = 4)
+GEMM(PACK_K8_16, .bits = 8, .sub_cols = 16, .two_level = true, .zero = 32)
 
 #define ROW(ID) [ID] = gemm_##ID
 const kern kern_amx = {
-    .name = "amx", .usable = usable,
+    .name = "amx", .usable = usable, .split = split, .split_tokens = GROUP,
     .gemm = {ROW(PACK_F32), ROW(PACK_F16), ROW(PACK_BF16), ROW(PACK_B8), ROW(PACK_B8_MIN), ROW(PACK_N4), ROW(PACK_N4_MIN),
              ROW(PACK_N4_TABLE), ROW(PACK_K4_MIN32), ROW(PACK_K8_MIN32), ROW(PACK_K4_MIN16), ROW(PACK_K4_16), ROW(PACK_K8_16)},
     .quantize = kern_quantize_avx512, .norm_rms = vec_norm_rms, .norm_layer = vec_norm_layer, .silu_mul = vec_silu_mul,

@@ -34,13 +34,14 @@ typedef struct {
     const llm_tensor *consumers[4];
 } input;
 
-static void prepare_row(pass *s, const input *in, const acts *a, uint32_t token, bool integers) {
+static void prepare_row(pass *s, const input *in, const acts *a, uint32_t token) {
     native *n = s->n;
     const llm_config *c = &n->m->config;
     const float *w = weights_vector(n->w, in->norm), *b = weights_vector(n->w, in->norm_bias), *x = in->src + token * in->stride;
     if (w && c->arch->norm == NORM_RMS) n->k->norm_rms(x, w, c->norm_eps, a->f + token * a->stride, in->cols);
     if (w && c->arch->norm == NORM_LAYER) n->k->norm_layer(x, w, b, c->norm_eps, a->f + token * a->stride, in->cols);
-    if (integers) n->k->quantize(a, token);
+    if (a->hi) n->k->quantize(a, token);
+    if (a->pairs) n->k->split(a, token);
 }
 
 static acts prepare(pass *s, int thread, const input *in) {
@@ -53,10 +54,13 @@ static acts prepare(pass *s, int thread, const input *in) {
     if (!in->norm) a.f = (float *)(uintptr_t)in->src; /* read only */
     if (s->digits == 1) a.lo = NULL;
     if (!integers) a.hi = a.lo = NULL;
+    bool tiles = a.pairs && in->tokens >= n->k->split_tokens && s->digits == 2;
+    if (!tiles) a.pairs = NULL;
+    if (!in->norm && !integers && !tiles) return a;
     size_t begin = 0, end = in->tokens;
     if (!alone) pool_share(in->tokens, 1, thread, pool_threads(n->threads), &begin, &end);
-    for (size_t t = begin; (in->norm || integers) && t < end; t++) prepare_row(s, in, &a, (uint32_t)t, integers);
-    if (!alone && (in->norm || integers)) barrier(s);
+    for (size_t t = begin; t < end; t++) prepare_row(s, in, &a, (uint32_t)t);
+    if (!alone) barrier(s);
     return a;
 }
 
@@ -81,8 +85,8 @@ static void finish_panel(const output *o, const float *y, uint64_t row, uint64_t
 
 /* Tokens whose activations stay in the second-level cache while panels pass by. */
 static size_t token_block(const acts *x) {
-    size_t bytes = x->stride * (x->hi ? x->lo ? 2 : 1 : 4), n = (768 << 10) / bytes / 16 * 16;
-    return n < 16 ? 16 : n;
+    size_t bytes = x->stride * (x->pairs ? 4 : x->hi ? x->lo ? 2 : 1 : 4), n = (1024 << 10) / bytes / 32 * 32;
+    return n < 32 ? 32 : n;
 }
 
 static bool matmul(pass *s, int thread, const llm_tensor *w, const acts *x, uint32_t tokens, const output *o) {
@@ -99,7 +103,8 @@ static bool matmul(pass *s, int thread, const llm_tensor *w, const acts *x, uint
             size_t count = tokens - first < block ? tokens - first : block;
             for (size_t panel = begin; panel < end; panel++) {
                 uint64_t row = (p.first_panel + panel) * PANEL_ROWS, rows = w->rows - row < PANEL_ROWS ? w->rows - row : PANEL_ROWS;
-                bool direct = !o->add && !o->bias && rows == PANEL_ROWS;
+                /* Tiles come back to their sums again and again: those stay close together. */
+                bool direct = !o->add && !o->bias && rows == PANEL_ROWS && !x->pairs;
                 float *y = direct ? o->out + first * o->stride + row : n->scratch[thread].panel;
                 n->k->gemm[layout->id](p.panels + panel * panel_bytes, x, first, count, y, direct ? o->stride : PANEL_ROWS);
                 if (!direct) finish_panel(o, y, row, rows, first, count);
@@ -363,6 +368,7 @@ static bool make_buffers(native *n) {
     size_t widest = max3(n->width_stride, n->q_stride, n->mlp_stride), half = c->rope_dims / 2 + 1, rows = n->attention_rows;
     ok = ok && make_acts(n, &n->shared, b, widest);
     for (int i = 0; ok && i < 2; i++) ok = (n->cosines[i] = block(n, b * half * f)) && (n->sines[i] = block(n, b * half * f));
+    if (ok && n->k->split) ok = (n->shared.pairs = block(n, (b + 15) / 16 * 16 * 2 * widest * sizeof(uint16_t))) != NULL;
     n->scratch = mem_alloc_n((size_t)pool_threads(n->threads), sizeof *n->scratch);
     for (int i = 0; ok && n->scratch && i < pool_threads(n->threads); i++) {
         thread_scratch *t = &n->scratch[i];

@@ -56,6 +56,7 @@ static void compute_share(void *arg, int thread, int threads) {
     x.cols = c->cols;
     x.stride = stride;
     x.f = f;
+    if (c->tokens < c->n->k->split_tokens) x.pairs = NULL;
     if ((c->tokens == 1 ? c->n->decode_digits : c->n->prompt_digits) == 1) x.lo = NULL;
     uint64_t rounds = 0;
     double since = clock_seconds(), now = since;

@@ -9,7 +9,7 @@
 
 static const dtype_id types[] = {DTYPE_F32, DTYPE_F16, DTYPE_BF16, DTYPE_Q8_0, DTYPE_Q4_0, DTYPE_Q4_1, DTYPE_Q5_0, DTYPE_Q5_1,
                                  DTYPE_Q2_K, DTYPE_Q3_K, DTYPE_Q4_K, DTYPE_Q5_K, DTYPE_Q6_K, DTYPE_IQ4_NL};
-enum { TYPES = sizeof types / sizeof *types, TOKENS = 21 };
+enum { TYPES = sizeof types / sizeof *types, TOKENS = 37 };
 
 typedef struct {
     const dtype_info *type;
@@ -69,6 +69,7 @@ static acts make_acts(size_t cols, bool two_digits, uint64_t seed) {
     a.f = mem_pages(TOKENS * a.stride * sizeof(float));
     a.hi = mem_pages(TOKENS * a.stride);
     a.lo = two_digits ? mem_pages(TOKENS * a.stride) : NULL;
+    a.pairs = mem_pages((TOKENS + 16) * a.stride * 4);
     a.scale = mem_pages(TOKENS * a.stride / 32 * sizeof(float));
     a.sums = mem_pages(TOKENS * a.stride / 16 * sizeof(int32_t));
     a.scaled_sums = mem_pages(TOKENS * a.stride / 16 * sizeof(float));
@@ -82,6 +83,7 @@ static acts make_acts(size_t cols, bool two_digits, uint64_t seed) {
 static void free_acts(acts *a) {
     mem_pages_free(a->f, TOKENS * a->stride * sizeof(float));
     mem_pages_free(a->hi, TOKENS * a->stride);
+    mem_pages_free(a->pairs, (TOKENS + 16) * a->stride * 4);
     if (a->lo) mem_pages_free(a->lo, TOKENS * a->stride);
     mem_pages_free(a->scale, TOKENS * a->stride / 32 * sizeof(float));
     mem_pages_free(a->sums, TOKENS * a->stride / 16 * sizeof(int32_t));
@@ -113,20 +115,27 @@ static void quantized_activations_are_close(void **state) {
         }
 }
 
-static void check_gemm(const kern *kernels, const matrix *m, const acts *a, size_t tokens) {
+static void check_gemm(const kern *kernels, const matrix *m, const acts *all, size_t tokens) {
     float y[TOKENS * 16 + 16];
-    kernels->gemm[m->layout->id](m->panel, a, 1, tokens, y, 16);
+    acts with_pairs = *all, *a = &with_pairs;
+    bool split = kernels->split && all->lo; /* two-digit precision: kernels with tiles take bf16 pairs */
+    for (size_t t = 0; split && t < TOKENS; t++) kernels->split(a, t);
+    if (!split) a->pairs = NULL;
+    size_t first = split ? 0 : 1;
+    kernels->gemm[m->layout->id](m->panel, a, first, tokens, y, 16);
     for (size_t t = 0; t < tokens; t++)
         for (size_t r = 0; r < 16; r++) {
             double want = 0, size = 0;
             for (size_t k = 0; k < m->cols; k++) {
-                double x = m->layout->is_float ? (double)a->f[(t + 1) * a->stride + k] : act_value(a, t + 1, k);
+                bool tiled = split && t < tokens / kernels->split_tokens * kernels->split_tokens;
+                double x = m->layout->is_float || tiled ? (double)a->f[(t + first) * a->stride + k] : act_value(a, t + first, k);
                 double term = (double)m->rows[r * m->cols + k] * x;
                 want += term;
                 size += fabs(term);
             }
-            /* Only f32 rounding is left: integers are exact, scales and mins are as in the file. */
-            if (!(fabs((double)y[t * 16 + r] - want) <= 4e-6 * size + 1e-12))
+            /* Only f32 rounding is left: integers are exact, scales and mins are as in the file. Pairs keep 16 bits of each factor. */
+            double bound = split && t < tokens / kernels->split_tokens * kernels->split_tokens ? 3e-5 : 4e-6;
+            if (!(fabs((double)y[t * 16 + r] - want) <= bound * size + 1e-12))
                 fail_msg("%s %s cols %zu tokens %zu token %zu row %zu: %g, expected %g", kernels->name, m->type->name, m->cols, tokens, t, r,
                          (double)y[t * 16 + r], want);
         }
@@ -134,7 +143,7 @@ static void check_gemm(const kern *kernels, const matrix *m, const acts *a, size
 
 static void kernels_match_plain_dot_products(void **state) {
     (void)state;
-    static const size_t token_counts[] = {1, 2, 3, 5, 8, 13, 16, 19};
+    static const size_t token_counts[] = {1, 2, 3, 5, 8, 13, 16, 19, 36};
     for (int i = 0; i < TYPES; i++) {
         uint32_t block = dtype_find(types[i])->block_elems;
         size_t widths[] = {block == 256 ? 256 : block == 32 ? 32 : 7, block == 256 ? 768 : block == 32 ? 576 : 131};
