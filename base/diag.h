@@ -1,7 +1,7 @@
 /* Diagnostics: what went wrong, where, and what to do about it.
  *
- * Fallible functions return bool (or NULL) and have told a `diag` why. Messages are collected, so that a reader of sources
- * can report many errors at once; printing is the caller's. The text form is
+ * Fallible functions return bool (or NULL) and have told a `diag` why. Messages are collected, so that a reader of
+ * sources can report many errors at once; printing is the caller's. The text form is
  *
  *     layout.csl:2:21: error: unknown name 'hight'
  *           @set_rectangle(4, hight);

@@ -43,7 +43,9 @@ bool file_read_at(const file *f, void *out, size_t bytes, uint64_t offset, diag 
         size_t want = bytes - done < (1u << 30) ? bytes - done : 1u << 30;
         ssize_t n = pread(f->fd, p + done, want, (off_t)(offset + done));
         if (n < 0 && errno == EINTR) continue;
-        if (n < 0) return diag_error(d, "%s: read error at byte %llu: %s", f->path, (unsigned long long)(offset + done), strerror(errno));
+        if (n < 0)
+            return diag_error(d, "%s: read error at byte %llu: %s", f->path, (unsigned long long)(offset + done),
+                              strerror(errno));
         if (n == 0)
             return diag_error(d, "%s: the file ends at byte %llu, %llu more were expected (cut short?)", f->path,
                               (unsigned long long)(offset + done), (unsigned long long)(bytes - done));
@@ -58,7 +60,8 @@ bool file_read_all(arena *a, const char *path, size_t max_bytes, str *out, diag 
     bool ok = false;
     char *p = NULL;
     if (f.size_bytes > max_bytes)
-        diag_error(d, "%s: %llu bytes are more than the %zu allowed here", path, (unsigned long long)f.size_bytes, max_bytes);
+        diag_error(d, "%s: %llu bytes are more than the %zu allowed here", path, (unsigned long long)f.size_bytes,
+                   max_bytes);
     else if (!(p = arena_alloc(a, (size_t)f.size_bytes + 1))) diag_oom(d, path);
     else ok = file_read_at(&f, p, (size_t)f.size_bytes, 0, d);
     *out = (str){p, ok ? (size_t)f.size_bytes : 0};
@@ -109,8 +112,7 @@ bool file_writer_commit(file_writer *w, diag *d) {
         sync_folder(w->path);
         mem_free(w->temporary);
         w->temporary = NULL;
-    } else
-        diag_error(d, "%s: cannot write: %s", w->path ? w->path : "file", strerror(errno));
+    } else diag_error(d, "%s: cannot write: %s", w->path ? w->path : "file", strerror(errno));
     file_writer_abort(w);
     return ok;
 }
@@ -164,7 +166,7 @@ const char *path_base(const char *path) {
 
 char *ingot_home(arena *a, diag *d) {
     const char *home = getenv("INGOT_HOME"), *cache = getenv("XDG_CACHE_HOME"), *user = getenv("HOME");
-    char *path = home && *home    ? arena_strdup(a, home)
+    char *path = home && *home     ? arena_strdup(a, home)
                  : cache && *cache ? path_join(a, cache, "ingot")
                  : user && *user   ? path_join(a, user, ".cache/ingot")
                                    : NULL;

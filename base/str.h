@@ -30,20 +30,20 @@ typedef struct {
 } strbuf;
 
 void strbuf_free(strbuf *b);
-void strbuf_clear(strbuf *b);                                 /* keeps the memory */
+void strbuf_clear(strbuf *b); /* keeps the memory */
 bool strbuf_reserve(strbuf *b, size_t extra);
 void strbuf_add(strbuf *b, const void *p, size_t n);
 void strbuf_adds(strbuf *b, const char *s);
 void strbuf_addc(strbuf *b, char c);
 void strbuf_addf(strbuf *b, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 void strbuf_add_utf8(strbuf *b, uint32_t code_point);
-void strbuf_add_json(strbuf *b, str text);                    /* with quotes; invalid UTF-8 becomes U+FFFD */
+void strbuf_add_json(strbuf *b, str text); /* with quotes; invalid UTF-8 becomes U+FFFD */
 static inline str strbuf_str(const strbuf *b) { return (str){b->data, b->len}; }
 
-/* UTF-8. Decodes one code point of s at i: returns its length 1..4 and sets *cp, or 0 when the bytes are not valid UTF-8
- * (overlong, surrogate, above U+10FFFF, cut short). */
+/* UTF-8. Decodes one code point of s at i: returns its length 1..4 and sets *cp, or 0 when the bytes are not valid
+ * UTF-8 (overlong, surrogate, above U+10FFFF, cut short). */
 size_t utf8_decode(str s, size_t i, uint32_t *cp);
-size_t utf8_encode(uint32_t cp, char out[4]);                 /* returns 1..4, 0 for a value that is no code point */
+size_t utf8_encode(uint32_t cp, char out[4]); /* returns 1..4, 0 for a value that is no code point */
 /* How many of the last bytes of s begin a code point that is not complete yet (0..3). */
 size_t utf8_incomplete_tail(str s);
 #endif

@@ -13,17 +13,18 @@
 
 typedef struct pool pool;
 
-int cpu_count(void);                                   /* CPUs this process may run on */
-pool *pool_new(int threads, diag *d);                  /* 0 = cpu_count(); NULL on failure */
+int cpu_count(void);                  /* CPUs this process may run on */
+pool *pool_new(int threads, diag *d); /* 0 = cpu_count(); NULL on failure */
 void pool_free(pool *p);
 int pool_threads(const pool *p);
 void pool_run(pool *p, void (*fn)(void *arg, int thread, int threads), void *arg);
-void pool_barrier(pool *p);                            /* inside fn, by every thread */
+void pool_barrier(pool *p); /* inside fn, by every thread */
 
 /* The part [begin, end) of n items that belongs to a thread, in multiples of `grain`. */
 static inline void pool_share(size_t n, size_t grain, int thread, int threads, size_t *begin, size_t *end) {
     size_t grains = (n + grain - 1) / grain;
-    size_t b = grains * (size_t)thread / (size_t)threads * grain, e = grains * ((size_t)thread + 1) / (size_t)threads * grain;
+    size_t b = grains * (size_t)thread / (size_t)threads * grain,
+           e = grains * ((size_t)thread + 1) / (size_t)threads * grain;
     *begin = b < n ? b : n;
     *end = e < n ? e : n;
 }

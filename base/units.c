@@ -5,8 +5,11 @@
 #include <time.h>
 
 unit_text units_si(double value, const char *unit) {
-    static const struct { double scale; const char *prefix; } rows[] = {
-        {1e18, "E"}, {1e15, "P"}, {1e12, "T"}, {1e9, "G"}, {1e6, "M"}, {1e3, "k"},
+    static const struct {
+        double scale;
+        const char *prefix;
+    } rows[] = {
+        {1e18, "E"}, {1e15, "P"}, {1e12, "T"}, {1e9, "G"},  {1e6, "M"},   {1e3, "k"},
         {1, ""},     {1e-3, "m"}, {1e-6, "u"}, {1e-9, "n"}, {1e-12, "p"},
     };
     unit_text out;
@@ -33,9 +36,13 @@ unit_text units_seconds(double seconds) {
 }
 
 bool units_parse_bytes(str text, uint64_t *bytes) {
-    static const struct { const char *suffix; double scale; } rows[] = {
-        {"", 1},      {"B", 1},      {"K", 0x1p10},   {"M", 0x1p20},   {"G", 0x1p30},   {"T", 0x1p40}, {"KiB", 0x1p10},
-        {"MiB", 0x1p20}, {"GiB", 0x1p30}, {"TiB", 0x1p40}, {"kB", 1e3}, {"KB", 1e3}, {"MB", 1e6}, {"GB", 1e9}, {"TB", 1e12},
+    static const struct {
+        const char *suffix;
+        double scale;
+    } rows[] = {
+        {"", 1},       {"B", 1},        {"K", 0x1p10},   {"M", 0x1p20},   {"G", 0x1p30},
+        {"T", 0x1p40}, {"KiB", 0x1p10}, {"MiB", 0x1p20}, {"GiB", 0x1p30}, {"TiB", 0x1p40},
+        {"kB", 1e3},   {"KB", 1e3},     {"MB", 1e6},     {"GB", 1e9},     {"TB", 1e12},
     };
     char copy[64], *end;
     if (!text.n || text.n >= sizeof copy || text.p[0] < '0' || text.p[0] > '9') return false;

@@ -1,9 +1,9 @@
 /* ingot bench: how near this host's limits the native engine comes.
  *
- * Decode is bound by reading weights, so it is told as a share of read bandwidth: bytes per token x tokens per second / bandwidth, the
- * bandwidth being measured right before and right after with the same threads (absolute rates of a shared machine differ twofold within an
- * hour). Prompts are told in operations per second. A peer, any command that prints "prompt X decode Y" in tokens per second, is run between
- * two of our own runs, in the same minute. */
+ * Decode is bound by reading weights, so it is told as a share of read bandwidth: bytes per token x tokens per second /
+ * bandwidth, the bandwidth being measured right before and right after with the same threads (absolute rates of a
+ * shared machine differ twofold within an hour). Prompts are told in operations per second. A peer, any command that
+ * prints "prompt X decode Y" in tokens per second, is run between two of our own runs, in the same minute. */
 #include "base/mem.h"
 #include "base/units.h"
 #include "cli/cli.h"
@@ -23,14 +23,16 @@ typedef struct {
 static const char *const digits[] = {"auto", "8", "16", NULL};
 
 const cli_option cmd_bench_options[] = {
-    OPTION_STRING_ROW('t', "threads", bench_args, threads, "LIST", "1,0", "thread counts, separated by commas; 0 = one for each processor"),
+    OPTION_STRING_ROW('t', "threads", bench_args, threads, "LIST", "1,0",
+                      "thread counts, separated by commas; 0 = one for each processor"),
     OPTION_INT_ROW(0, "prompt", bench_args, prompt, 1, 100000, "N", "512", "tokens of the prompt"),
     OPTION_INT_ROW('n', "tokens", bench_args, tokens, 1, 100000, "N", "48", "tokens to decode"),
     OPTION_INT_ROW(0, "repeat", bench_args, repeat, 1, 100, "N", "3", "repetitions; the best counts"),
     OPTION_STRING_ROW(0, "kernels", bench_args, kernels, "NAME", NULL, "amx, avx512, avx2 or portable"),
     OPTION_CHOICE_ROW(0, "prompt-bits", bench_args, prompt_bits, digits, "auto", "activations, prompts"),
     OPTION_CHOICE_ROW(0, "decode-bits", bench_args, decode_bits, digits, "auto", "activations, decode"),
-    OPTION_STRING_ROW(0, "peer", bench_args, peer, "COMMAND", NULL, "also run COMMAND MODEL THREADS PROMPT TOKENS in turn with our own runs"),
+    OPTION_STRING_ROW(0, "peer", bench_args, peer, "COMMAND", NULL,
+                      "also run COMMAND MODEL THREADS PROMPT TOKENS in turn with our own runs"),
     OPTION_FLAG_ROW(0, "profile", bench_args, profile, "where the time goes, by kind of step"),
     OPTION_FLAG_ROW(0, "json", bench_args, json, "one JSON object a line"),
     OPTIONS_END,
@@ -39,17 +41,17 @@ const cli_option cmd_bench_options[] = {
 enum { READ_BLOCK_BYTES = 1 << 30, THREAD_COUNTS_MAX = 16 };
 
 typedef struct {
-    double decode, prompt;          /* tokens per second */
-    double read_bytes_per_s;        /* around the decode run */
-    double share;                   /* of the read limit, in decode */
+    double decode, prompt;   /* tokens per second */
+    double read_bytes_per_s; /* around the decode run */
+    double share;            /* of the read limit, in decode */
 } rates;
 
 typedef struct {
     const char *model, *path;
     int threads;
     rates best, peer;
-    double token_bytes;             /* weights and cache read per decoded token */
-    double prompt_flops;            /* of one prompt token */
+    double token_bytes;  /* weights and cache read per decoded token */
+    double prompt_flops; /* of one prompt token */
     const char *kernels;
 } result;
 
@@ -83,7 +85,8 @@ static bool run_once(bench *b, rates *r, diag *d) {
 
 static bool run_peer(const bench *b, int threads, rates *best, diag *d) {
     strbuf command = {0};
-    strbuf_addf(&command, "%s '%s' %d %lld %lld", b->a->peer, b->path, threads, (long long)b->a->prompt, (long long)b->a->tokens);
+    strbuf_addf(&command, "%s '%s' %d %lld %lld", b->a->peer, b->path, threads, (long long)b->a->prompt,
+                (long long)b->a->tokens);
     FILE *in = command.oom ? NULL : popen(command.data, "r");
     char line[1024];
     bool found = false;
@@ -131,8 +134,9 @@ static bool measure(bench *b, result *out, diag *d) {
 static void print_profile(const native_profile *p) {
     for (int i = 0; i < STEP_COUNT; i++) {
         const native_cost *q = &p->prompt[i], *t = &p->decode[i];
-        printf("    %-10s prompt %9.3f us/token %8.1f GFLOP/s   decode %9.3f us/token %7.2f GB/s\n", native_step_name((native_step)i),
-               1e6 * q->seconds / (double)p->prompt_tokens, q->seconds > 0 ? q->flops / q->seconds / 1e9 : 0, 1e6 * t->seconds / (double)p->decode_tokens,
+        printf("    %-10s prompt %9.3f us/token %8.1f GFLOP/s   decode %9.3f us/token %7.2f GB/s\n",
+               native_step_name((native_step)i), 1e6 * q->seconds / (double)p->prompt_tokens,
+               q->seconds > 0 ? q->flops / q->seconds / 1e9 : 0, 1e6 * t->seconds / (double)p->decode_tokens,
                t->seconds > 0 ? (t->weight_bytes + t->kv_bytes) / t->seconds / 1e9 : 0);
     }
 }
@@ -140,15 +144,18 @@ static void print_profile(const native_profile *p) {
 static void print_result(const bench_args *a, const result *r) {
     const rates *b = &r->best, *p = &r->peer;
     if (a->json)
-        printf("{\"model\": \"%s\", \"threads\": %d, \"kernels\": \"%s\", \"decode_tokens_per_s\": %.6g, \"prompt_tokens_per_s\": %.6g, "
-               "\"token_bytes\": %.17g, \"read_bytes_per_s\": %.6g, \"share_of_read_limit\": %.4g, \"prompt_flops_per_s\": %.6g, "
+        printf("{\"model\": \"%s\", \"threads\": %d, \"kernels\": \"%s\", \"decode_tokens_per_s\": %.6g, "
+               "\"prompt_tokens_per_s\": %.6g, "
+               "\"token_bytes\": %.17g, \"read_bytes_per_s\": %.6g, \"share_of_read_limit\": %.4g, "
+               "\"prompt_flops_per_s\": %.6g, "
                "\"peer_decode_tokens_per_s\": %.6g, \"peer_prompt_tokens_per_s\": %.6g}\n",
-               path_base(r->path), r->threads, r->kernels, b->decode, b->prompt, r->token_bytes, b->read_bytes_per_s, b->share, b->prompt * r->prompt_flops,
-               p->decode, p->prompt);
+               path_base(r->path), r->threads, r->kernels, b->decode, b->prompt, r->token_bytes, b->read_bytes_per_s,
+               b->share, b->prompt * r->prompt_flops, p->decode, p->prompt);
     else {
-        printf("%-38s %2d  %8.2f  %7.2f  %5.2f  %9.1f  %6.3f", path_base(r->path), r->threads, b->decode, b->read_bytes_per_s / 1e9, b->share, b->prompt,
-               b->prompt * r->prompt_flops / 1e12);
-        if (a->peer) printf("  %8.2f %5.2fx  %9.1f %5.2fx", p->decode, b->decode / p->decode, p->prompt, b->prompt / p->prompt);
+        printf("%-38s %2d  %8.2f  %7.2f  %5.2f  %9.1f  %6.3f", path_base(r->path), r->threads, b->decode,
+               b->read_bytes_per_s / 1e9, b->share, b->prompt, b->prompt * r->prompt_flops / 1e12);
+        if (a->peer)
+            printf("  %8.2f %5.2fx  %9.1f %5.2fx", p->decode, b->decode / p->decode, p->prompt, b->prompt / p->prompt);
         putchar('\n');
     }
     fflush(stdout);
@@ -156,14 +163,18 @@ static void print_result(const bench_args *a, const result *r) {
 
 static bool bench_model(cli *c, const bench_args *a, const char *path, int threads, uint8_t *block) {
     bench b = {.a = a, .path = path, .block = block};
-    session_options o = {.model_path = path, .threads = threads,
-                         .native = {.context = (uint32_t)(a->prompt > a->tokens ? a->prompt : a->tokens) + 16, .prompt_digits = a->prompt_bits,
-                                    .decode_digits = a->decode_bits, .kernels = a->kernels ? kern_by_name(str_from(a->kernels)) : NULL}};
+    session_options o = {.model_path = path,
+                         .threads = threads,
+                         .native = {.context = (uint32_t)(a->prompt > a->tokens ? a->prompt : a->tokens) + 16,
+                                    .prompt_digits = a->prompt_bits,
+                                    .decode_digits = a->decode_bits,
+                                    .kernels = a->kernels ? kern_by_name(str_from(a->kernels)) : NULL}};
     if (!session_open(&b.s, &o, c->d)) return false;
     result r = {.path = path, .threads = pool_threads(b.s.threads)};
     bool ok = true;
     for (int64_t i = 0; ok && i < a->prompt; i++)
-        ok = token_list_push(&b.prompt, (int32_t)((uint64_t)i * 7919 % b.s.model->config.vocab)) || diag_oom(c->d, "prompt");
+        ok = token_list_push(&b.prompt, (int32_t)((uint64_t)i * 7919 % b.s.model->config.vocab)) ||
+             diag_oom(c->d, "prompt");
     ok = ok && measure(&b, &r, c->d);
     if (ok) print_result(a, &r);
     if (ok && a->profile) print_profile(native_get_profile(b.s.native));
@@ -190,13 +201,14 @@ int cmd_bench(cli *c, int argc, char **argv) {
     int counts[THREAD_COUNTS_MAX], n;
     if (!cli_parse(c, argc, argv, &a)) return c->status;
     if (!parse_threads(c, a.threads, counts, &n)) return CLI_USAGE;
-    if (a.kernels && !kern_by_name(str_from(a.kernels))) return cli_usage_error(c, "--kernels %s: unknown, or this processor lacks it", a.kernels);
+    if (a.kernels && !kern_by_name(str_from(a.kernels)))
+        return cli_usage_error(c, "--kernels %s: unknown, or this processor lacks it", a.kernels);
     uint8_t *block = mem_pages(READ_BLOCK_BYTES);
     if (!block) return diag_oom(c->d, "block for measuring bandwidth"), CLI_FAILED;
     memset(block, 1, READ_BLOCK_BYTES);
     if (!a.json)
-        printf("%-38s %2s  %8s  %7s  %5s  %9s  %6s%s\n", "model", "th", "decode/s", "GB/s", "share", "prompt/s", "Top/s",
-               a.peer ? "  peer decode ratio  peer prompt ratio" : "");
+        printf("%-38s %2s  %8s  %7s  %5s  %9s  %6s%s\n", "model", "th", "decode/s", "GB/s", "share", "prompt/s",
+               "Top/s", a.peer ? "  peer decode ratio  peer prompt ratio" : "");
     bool ok = true;
     for (int i = 0; ok && i < c->arg_count; i++) {
         const char *path = cli_model_path(c->memory, c->args[i], true, c->d);

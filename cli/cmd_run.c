@@ -22,7 +22,8 @@ static const char *const digits[] = {"auto", "8", "16", NULL};
 static const char *const reports[] = {"text", "json", "none", NULL};
 
 const cli_option cmd_run_options[] = {
-    OPTION_STRING_ROW('m', "model", run_args, model, "FILE|NAME", "smollm2", "the model: a GGUF file, a folder with safetensors, or a pulled model"),
+    OPTION_STRING_ROW('m', "model", run_args, model, "FILE|NAME", "smollm2",
+                      "the model: a GGUF file, a folder with safetensors, or a pulled model"),
     OPTION_STRING_ROW('p', "prompt", run_args, prompt, "TEXT", NULL, "what to answer or continue"),
     OPTION_STRING_ROW('f', "file", run_args, file, "FILE", NULL, "read the prompt from a file; - is standard input"),
     OPTION_STRING_ROW(0, "system", run_args, system, "TEXT", NULL, "system text, for models with a chat template"),
@@ -32,20 +33,28 @@ const cli_option cmd_run_options[] = {
     OPTION_FLOAT_ROW(0, "temp", run_args, temperature, 0, 1000, "T", "0.7", "temperature; 0 takes the likeliest token"),
     OPTION_INT_ROW(0, "top-k", run_args, top_k, 0, 1e9, "K", "40", "draw from the K likeliest; 0 = all"),
     OPTION_FLOAT_ROW(0, "top-p", run_args, top_p, 0, 1, "P", "0.95", "draw from the likeliest that together reach P"),
-    OPTION_FLOAT_ROW(0, "min-p", run_args, min_p, 0, 1, "P", "0.05", "drop what is less than P times as likely as the likeliest"),
-    OPTION_FLOAT_ROW(0, "repeat-penalty", run_args, repeat_penalty, 0.01, 100, "R", "1", "makes recent tokens less likely; 1 = off"),
+    OPTION_FLOAT_ROW(0, "min-p", run_args, min_p, 0, 1, "P", "0.05",
+                     "drop what is less than P times as likely as the likeliest"),
+    OPTION_FLOAT_ROW(0, "repeat-penalty", run_args, repeat_penalty, 0.01, 100, "R", "1",
+                     "makes recent tokens less likely; 1 = off"),
     OPTION_INT_ROW(0, "repeat-last", run_args, repeat_last, 0, 1e6, "N", "64", "how many tokens are recent"),
     OPTION_INT_ROW(0, "seed", run_args, seed, 0, 9e15, "N", "1", "same seed, same text"),
     OPTION_CHOICE_ROW(0, "engine", run_args, engine, engines, "native", "oracle: the plain f32 reference"),
     OPTION_INT_ROW('t', "threads", run_args, threads, 0, 1024, "N", "0", "0 = one for each processor"),
-    OPTION_STRING_ROW(0, "kernels", run_args, kernels, "NAME", NULL, "amx, avx512, avx2 or portable; default: the best of this processor"),
-    OPTION_INT_ROW(0, "context", run_args, context, 0, 1e9, "N", "0", "tokens of context; 0 = the model's, at most 4096"),
+    OPTION_STRING_ROW(0, "kernels", run_args, kernels, "NAME", NULL,
+                      "amx, avx512, avx2 or portable; default: the best of this processor"),
+    OPTION_INT_ROW(0, "context", run_args, context, 0, 1e9, "N", "0",
+                   "tokens of context; 0 = the model's, at most 4096"),
     OPTION_INT_ROW(0, "batch", run_args, batch, 0, 4096, "N", "0", "prompt tokens per pass over the weights; 0 = 256"),
     OPTION_CHOICE_ROW(0, "kv", run_args, kv, kv_types, "f16", "type of the KV cache"),
-    OPTION_CHOICE_ROW(0, "prompt-bits", run_args, prompt_bits, digits, "auto", "activations against quantised weights, while the prompt is read"),
-    OPTION_CHOICE_ROW(0, "decode-bits", run_args, decode_bits, digits, "auto", "the same for every further token; 16 is as good as f32"),
-    OPTION_CHOICE_ROW(0, "weights", run_args, weights, weight_modes, "resident", "streamed: layer by layer from the file, as they are used"),
-    OPTION_BYTES_ROW(0, "resident-bytes", run_args, resident_bytes, 0, 9e18, "1G", "with streamed: never more weights than this in memory"),
+    OPTION_CHOICE_ROW(0, "prompt-bits", run_args, prompt_bits, digits, "auto",
+                      "activations against quantised weights, while the prompt is read"),
+    OPTION_CHOICE_ROW(0, "decode-bits", run_args, decode_bits, digits, "auto",
+                      "the same for every further token; 16 is as good as f32"),
+    OPTION_CHOICE_ROW(0, "weights", run_args, weights, weight_modes, "resident",
+                      "streamed: layer by layer from the file, as they are used"),
+    OPTION_BYTES_ROW(0, "resident-bytes", run_args, resident_bytes, 0, 9e18, "1G",
+                     "with streamed: never more weights than this in memory"),
     OPTION_CHOICE_ROW(0, "report", run_args, report, reports, "text", "json: one object with the text in it"),
     OPTION_FLAG_ROW('q', "quiet", run_args, quiet, "the generated text alone"),
     OPTIONS_END,
@@ -85,13 +94,20 @@ static void emit(void *arg, str text) {
 }
 
 static session_options options_of(const run_args *a, const char *path, progress *hashing, progress *loading) {
-    return (session_options){
-        .model_path = path, .engine = a->engine ? ENGINE_ORACLE : ENGINE_NATIVE, .threads = (int)a->threads,
-        .native = {.kernels = a->kernels ? kern_by_name(str_from(a->kernels)) : NULL, .context = (uint32_t)a->context, .batch = (uint32_t)a->batch,
-                   .kv_f32 = a->kv == 1, .prompt_digits = a->prompt_bits, .decode_digits = a->decode_bits,
-                   .weights = {.mode = a->weights ? WEIGHTS_STREAMED : WEIGHTS_RESIDENT, .resident_bytes = a->resident_bytes,
-                               .progress = progress_fraction, .progress_arg = loading}},
-        .hashing = {progress_fraction, hashing}};
+    return (session_options){.model_path = path,
+                             .engine = a->engine ? ENGINE_ORACLE : ENGINE_NATIVE,
+                             .threads = (int)a->threads,
+                             .native = {.kernels = a->kernels ? kern_by_name(str_from(a->kernels)) : NULL,
+                                        .context = (uint32_t)a->context,
+                                        .batch = (uint32_t)a->batch,
+                                        .kv_f32 = a->kv == 1,
+                                        .prompt_digits = a->prompt_bits,
+                                        .decode_digits = a->decode_bits,
+                                        .weights = {.mode = a->weights ? WEIGHTS_STREAMED : WEIGHTS_RESIDENT,
+                                                    .resident_bytes = a->resident_bytes,
+                                                    .progress = progress_fraction,
+                                                    .progress_arg = loading}},
+                             .hashing = {progress_fraction, hashing}};
 }
 
 static bool print_report(cli *c, const run_args *a, session *s, const generation *g, str prompt, str text) {
@@ -114,8 +130,12 @@ static bool run(cli *c, const run_args *a, session *s, str prompt) {
     sink out = {.show = !json};
     token_list ids = {0};
     generation g = {0};
-    generate_options how = {.tokens_max = (uint32_t)(a->tokens < UINT32_MAX ? a->tokens : UINT32_MAX), .ignore_stop = a->ignore_stop, .emit = emit, .arg = &out,
-        .sample = {(float)a->temperature, (int32_t)a->top_k, (float)a->top_p, (float)a->min_p, (float)a->repeat_penalty, (uint32_t)a->repeat_last, (uint64_t)a->seed}};
+    generate_options how = {.tokens_max = (uint32_t)(a->tokens < UINT32_MAX ? a->tokens : UINT32_MAX),
+                            .ignore_stop = a->ignore_stop,
+                            .emit = emit,
+                            .arg = &out,
+                            .sample = {(float)a->temperature, (int32_t)a->top_k, (float)a->top_p, (float)a->min_p,
+                                       (float)a->repeat_penalty, (uint32_t)a->repeat_last, (uint64_t)a->seed}};
     bool ok = session_prompt(s, a->system, prompt, a->raw, &ids, c->d) && session_generate(s, &ids, &how, &g, c->d);
     if (ok && out.text.oom) ok = diag_oom(c->d, "generated text");
     if (ok && (a->quiet || a->report == 2)) putchar('\n');
@@ -129,18 +149,22 @@ static bool run(cli *c, const run_args *a, session *s, str prompt) {
 int cmd_run(cli *c, int argc, char **argv) {
     run_args a = {0};
     if (!cli_parse(c, argc, argv, &a)) return c->status;
-    if (!a.prompt == !a.file) return cli_usage_error(c, "give the prompt with --prompt TEXT or with --file FILE (one of the two)");
-    if (a.kernels && !kern_by_name(str_from(a.kernels))) return cli_usage_error(c, "--kernels %s: unknown, or this processor lacks it", a.kernels);
+    if (!a.prompt == !a.file)
+        return cli_usage_error(c, "give the prompt with --prompt TEXT or with --file FILE (one of the two)");
+    if (a.kernels && !kern_by_name(str_from(a.kernels)))
+        return cli_usage_error(c, "--kernels %s: unknown, or this processor lacks it", a.kernels);
     str prompt;
     const char *path = cli_model_path(c->memory, a.model, true, c->d);
     if (!path || !read_prompt(c, &a, &prompt)) return CLI_FAILED;
-    progress hashing = progress_begin("recording the model's hashes", PROGRESS_FRACTION, 1), loading = progress_begin("loading weights", PROGRESS_FRACTION, 1);
+    progress hashing = progress_begin("recording the model's hashes", PROGRESS_FRACTION, 1),
+             loading = progress_begin("loading weights", PROGRESS_FRACTION, 1);
     session_options o = options_of(&a, path, &hashing, &loading);
     session s;
     bool ok = session_open(&s, &o, c->d);
     progress_end(&hashing);
     progress_end(&loading);
-    if (ok && s.model->label && !a.quiet) cli_say("%s: this model is %s; its text means nothing", s.model->name, s.model->label);
+    if (ok && s.model->label && !a.quiet)
+        cli_say("%s: this model is %s; its text means nothing", s.model->name, s.model->label);
     ok = ok && run(c, &a, &s, prompt);
     session_close(&s);
     return ok ? CLI_OK : CLI_FAILED;

@@ -57,7 +57,8 @@ typedef struct {
 
 static shares shares_of(const native_verdict *v) {
     double total = v->prompt.total_s + v->decode.total_s;
-    return (shares){ratio(v->prompt.memory_s + v->decode.memory_s, total), ratio(v->prompt.compute_s + v->decode.compute_s, total),
+    return (shares){ratio(v->prompt.memory_s + v->decode.memory_s, total),
+                    ratio(v->prompt.compute_s + v->decode.compute_s, total),
                     ratio(v->prompt.other_s + v->decode.other_s, total)};
 }
 
@@ -85,8 +86,9 @@ static void phase_line(strbuf *out, const char *name, const native_cost steps[ST
     if (tokens == 0) return;
     native_cost t = sum_of(steps);
     double n = (double)tokens, moved = t.weight_bytes + t.kv_bytes + t.activation_bytes;
-    strbuf_addf(out, "  %-10s weights %s, KV %s, activations %s; %s; %.1f FLOP per byte\n", name, units_bytes(t.weight_bytes / n).text,
-                units_bytes(t.kv_bytes / n).text, units_bytes(t.activation_bytes / n).text, units_si(t.flops / n, "FLOP").text, ratio(t.flops, moved));
+    strbuf_addf(out, "  %-10s weights %s, KV %s, activations %s; %s; %.1f FLOP per byte\n", name,
+                units_bytes(t.weight_bytes / n).text, units_bytes(t.kv_bytes / n).text,
+                units_bytes(t.activation_bytes / n).text, units_si(t.flops / n, "FLOP").text, ratio(t.flops, moved));
 }
 
 static void host_text(const run_report *r, strbuf *out) {
@@ -94,11 +96,12 @@ static void host_text(const run_report *r, strbuf *out) {
     const session *s = r->s;
     double decoded = g->tokens.count > 1 ? (double)g->tokens.count - 1 : 0;
     strbuf_addf(out, "host     %s", s->native ? r->stats.kernels : "oracle (f32, one thread)");
-    if (s->native) strbuf_addf(out, " kernels, %d thread%s", pool_threads(s->threads), pool_threads(s->threads) > 1 ? "s" : "");
+    if (s->native)
+        strbuf_addf(out, " kernels, %d thread%s", pool_threads(s->threads), pool_threads(s->threads) > 1 ? "s" : "");
     strbuf_addf(out, "; loaded in %s\n", units_seconds(s->load_seconds).text);
-    strbuf_addf(out, "  time       first token %s (%.1f tok/s of prompt), then %s per token (%.1f tok/s)\n", units_seconds(g->prompt_seconds).text,
-                ratio((double)g->prompt_tokens, g->prompt_seconds), units_seconds(ratio(g->decode_seconds, decoded)).text,
-                ratio(decoded, g->decode_seconds));
+    strbuf_addf(out, "  time       first token %s (%.1f tok/s of prompt), then %s per token (%.1f tok/s)\n",
+                units_seconds(g->prompt_seconds).text, ratio((double)g->prompt_tokens, g->prompt_seconds),
+                units_seconds(ratio(g->decode_seconds, decoded)).text, ratio(decoded, g->decode_seconds));
     if (!s->native) return;
     strbuf_adds(out, "  moved and computed, per token\n");
     phase_line(out, "  prompt", r->profile.prompt, r->profile.prompt_tokens);
@@ -106,8 +109,10 @@ static void host_text(const run_report *r, strbuf *out) {
     const weights_stats *w = &r->stats.weights;
     strbuf_addf(out, "  memory     weights %s resident", units_bytes((double)w->resident_bytes).text);
     if (w->streamed_bytes)
-        strbuf_addf(out, ", %s streamed per pass (waited %s)", units_bytes((double)w->streamed_bytes).text, units_seconds(w->wait_seconds).text);
-    strbuf_addf(out, "; KV cache %s per token; peak %s\n", units_bytes((double)r->stats.kv_token_bytes).text, units_bytes((double)r->peak_rss_bytes).text);
+        strbuf_addf(out, ", %s streamed per pass (waited %s)", units_bytes((double)w->streamed_bytes).text,
+                    units_seconds(w->wait_seconds).text);
+    strbuf_addf(out, "; KV cache %s per token; peak %s\n", units_bytes((double)r->stats.kv_token_bytes).text,
+                units_bytes((double)r->peak_rss_bytes).text);
     if (!(r->verdict.read_bytes_per_s > 0)) {
         strbuf_adds(out, "  limits     not measured: no weights stay in memory\n");
         return;
@@ -115,18 +120,23 @@ static void host_text(const run_report *r, strbuf *out) {
     shares b = shares_of(&r->verdict);
     strbuf_addf(out, "  limits     reads %s/s; %s at 1 token, %s at 64 (%s); decode is at %.0f %% of the read limit\n",
                 units_bytes(r->verdict.read_bytes_per_s).text, units_si(r->verdict.decode_flops_per_s, "FLOP/s").text,
-                units_si(r->verdict.prompt_flops_per_s, "FLOP/s").text, r->verdict.layout, 100 * share_of_read_limit(r));
-    strbuf_addf(out, "  bound by   memory %.0f %%, arithmetic %.0f %%, neither (norms, activations, waiting) %.0f %% of the time\n", 100 * b.memory,
-                100 * b.compute, 100 * b.other);
+                units_si(r->verdict.prompt_flops_per_s, "FLOP/s").text, r->verdict.layout,
+                100 * share_of_read_limit(r));
+    strbuf_addf(
+        out,
+        "  bound by   memory %.0f %%, arithmetic %.0f %%, neither (norms, activations, waiting) %.0f %% of the time\n",
+        100 * b.memory, 100 * b.compute, 100 * b.other);
 }
 
 void run_report_text(const run_report *r, strbuf *out) {
     const llm_model *m = r->s->model;
     strbuf_addf(out, "model    %s (%s, ", m->name, m->config.arch->name);
-    strbuf_addf(out, "%s parameters, %s of ", units_si((double)llm_model_params(m), "").text, units_bytes((double)llm_model_weight_bytes(m)).text);
+    strbuf_addf(out, "%s parameters, %s of ", units_si((double)llm_model_params(m), "").text,
+                units_bytes((double)llm_model_weight_bytes(m)).text);
     weight_types(m, out);
     strbuf_addf(out, ")%s%s\n", m->label ? "; " : "", m->label ? m->label : "");
-    strbuf_addf(out, "tokens   %zu of prompt, %zu generated (%s)\n", r->g->prompt_tokens, r->g->tokens.count, stop_reason_text(r->g->stop));
+    strbuf_addf(out, "tokens   %zu of prompt, %zu generated (%s)\n", r->g->prompt_tokens, r->g->tokens.count,
+                stop_reason_text(r->g->stop));
     host_text(r, out);
     for (int i = 0; i < REPORT_MACHINES; i++) {
         strbuf_addc(out, '\n');
@@ -139,32 +149,45 @@ void run_report_text(const run_report *r, strbuf *out) {
 static void json_phase(strbuf *out, const char *name, const native_cost steps[STEP_COUNT], uint64_t tokens) {
     strbuf_addf(out, "\"%s\": {\"tokens\": %llu, \"steps\": {", name, (unsigned long long)tokens);
     for (int i = 0; i < STEP_COUNT; i++)
-        strbuf_addf(out, "%s\"%s\": {\"seconds\": %.9g, \"weight_bytes\": %.17g, \"kv_bytes\": %.17g, \"activation_bytes\": %.17g, \"flops\": %.17g}",
-                    i ? ", " : "", native_step_name((native_step)i), steps[i].seconds, steps[i].weight_bytes, steps[i].kv_bytes,
-                    steps[i].activation_bytes, steps[i].flops);
+        strbuf_addf(out,
+                    "%s\"%s\": {\"seconds\": %.9g, \"weight_bytes\": %.17g, \"kv_bytes\": %.17g, \"activation_bytes\": "
+                    "%.17g, \"flops\": %.17g}",
+                    i ? ", " : "", native_step_name((native_step)i), steps[i].seconds, steps[i].weight_bytes,
+                    steps[i].kv_bytes, steps[i].activation_bytes, steps[i].flops);
     strbuf_adds(out, "}}");
 }
 
 static void json_host(const run_report *r, strbuf *out) {
     const session *s = r->s;
     const generation *g = r->g;
-    strbuf_addf(out, "\"host\": {\"engine\": \"%s\", \"load_seconds\": %.9g, \"prompt_seconds\": %.9g, \"decode_seconds\": %.9g, \"peak_rss_bytes\": %llu, "
-                     "\"store_bytes\": %llu", s->native ? "native" : "oracle", s->load_seconds, g->prompt_seconds, g->decode_seconds,
+    strbuf_addf(out,
+                "\"host\": {\"engine\": \"%s\", \"load_seconds\": %.9g, \"prompt_seconds\": %.9g, \"decode_seconds\": "
+                "%.9g, \"peak_rss_bytes\": %llu, "
+                "\"store_bytes\": %llu",
+                s->native ? "native" : "oracle", s->load_seconds, g->prompt_seconds, g->decode_seconds,
                 (unsigned long long)r->peak_rss_bytes, (unsigned long long)r->store_bytes);
     if (s->native) {
         const weights_stats *w = &r->stats.weights;
         shares b = shares_of(&r->verdict);
-        strbuf_addf(out, ", \"kernels\": \"%s\", \"threads\": %d, \"packed_weight_bytes\": %llu, \"resident_weight_bytes\": %llu, "
-                         "\"streamed_weight_bytes_per_pass\": %llu, \"stream_wait_seconds\": %.9g, \"kv_token_bytes\": %llu, \"kv_reserved_bytes\": %llu, "
-                         "\"activation_buffer_bytes\": %llu, ", r->stats.kernels, pool_threads(s->threads), (unsigned long long)w->packed_bytes,
-                    (unsigned long long)w->resident_bytes, (unsigned long long)w->streamed_bytes, w->wait_seconds,
-                    (unsigned long long)r->stats.kv_token_bytes, (unsigned long long)r->stats.kv_bytes, (unsigned long long)r->stats.activation_bytes);
+        strbuf_addf(
+            out,
+            ", \"kernels\": \"%s\", \"threads\": %d, \"packed_weight_bytes\": %llu, \"resident_weight_bytes\": %llu, "
+            "\"streamed_weight_bytes_per_pass\": %llu, \"stream_wait_seconds\": %.9g, \"kv_token_bytes\": %llu, "
+            "\"kv_reserved_bytes\": %llu, "
+            "\"activation_buffer_bytes\": %llu, ",
+            r->stats.kernels, pool_threads(s->threads), (unsigned long long)w->packed_bytes,
+            (unsigned long long)w->resident_bytes, (unsigned long long)w->streamed_bytes, w->wait_seconds,
+            (unsigned long long)r->stats.kv_token_bytes, (unsigned long long)r->stats.kv_bytes,
+            (unsigned long long)r->stats.activation_bytes);
         json_phase(out, "prompt", r->profile.prompt, r->profile.prompt_tokens);
         strbuf_adds(out, ", ");
         json_phase(out, "decode", r->profile.decode, r->profile.decode_tokens);
-        strbuf_addf(out, ", \"read_bytes_per_s\": %.9g, \"decode_flops_per_s_limit\": %.9g, \"prompt_flops_per_s_limit\": %.9g, "
-                         "\"time_share\": {\"memory_bound\": %.6g, \"compute_bound\": %.6g, \"other\": %.6g}", r->verdict.read_bytes_per_s,
-                    r->verdict.decode_flops_per_s, r->verdict.prompt_flops_per_s, b.memory, b.compute, b.other);
+        strbuf_addf(
+            out,
+            ", \"read_bytes_per_s\": %.9g, \"decode_flops_per_s_limit\": %.9g, \"prompt_flops_per_s_limit\": %.9g, "
+            "\"time_share\": {\"memory_bound\": %.6g, \"compute_bound\": %.6g, \"other\": %.6g}",
+            r->verdict.read_bytes_per_s, r->verdict.decode_flops_per_s, r->verdict.prompt_flops_per_s, b.memory,
+            b.compute, b.other);
     }
     strbuf_addc(out, '}');
 }
@@ -173,16 +196,17 @@ void run_report_json(const run_report *r, strbuf *out) {
     const llm_model *m = r->s->model;
     strbuf_adds(out, "{\"ingot_report\": 1, \"model\": {\"name\": ");
     strbuf_add_json(out, str_from(m->name));
-    strbuf_addf(out, ", \"architecture\": \"%s\", \"parameters\": %llu, \"weight_bytes\": %llu, \"label\": ", m->config.arch->name,
-                (unsigned long long)llm_model_params(m), (unsigned long long)llm_model_weight_bytes(m));
+    strbuf_addf(out, ", \"architecture\": \"%s\", \"parameters\": %llu, \"weight_bytes\": %llu, \"label\": ",
+                m->config.arch->name, (unsigned long long)llm_model_params(m),
+                (unsigned long long)llm_model_weight_bytes(m));
     if (m->label) strbuf_add_json(out, str_from(m->label));
     else strbuf_adds(out, "null");
     strbuf_adds(out, "},\n\"prompt\": ");
     strbuf_add_json(out, r->prompt);
     strbuf_addf(out, ", \"prompt_tokens\": %zu,\n\"text\": ", r->g->prompt_tokens);
     strbuf_add_json(out, r->text);
-    strbuf_addf(out, ", \"generated_tokens\": %zu, \"stop\": \"%s\", \"seed\": %llu,\n\"token_ids\": [", r->g->tokens.count, stop_reason_text(r->g->stop),
-                (unsigned long long)r->seed);
+    strbuf_addf(out, ", \"generated_tokens\": %zu, \"stop\": \"%s\", \"seed\": %llu,\n\"token_ids\": [",
+                r->g->tokens.count, stop_reason_text(r->g->stop), (unsigned long long)r->seed);
     for (size_t i = 0; i < r->g->tokens.count; i++) strbuf_addf(out, "%s%d", i ? ", " : "", r->g->tokens.ids[i]);
     strbuf_adds(out, "],\n");
     json_host(r, out);

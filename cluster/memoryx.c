@@ -12,8 +12,8 @@ enum { MANIFEST_VERSION = 1, HEX_DIGITS = 16, HEADER_PIECE = 1 << 20 };
 typedef struct {
     llm_store base;
     arena *memory;
-    uint64_t **hashes;   /* [tensor][chunk] */
-    uint64_t *headers;   /* [file]: of the bytes before the first tensor */
+    uint64_t **hashes; /* [tensor][chunk] */
+    uint64_t *headers; /* [file]: of the bytes before the first tensor */
 } file_store;
 
 static bool read_file(llm_store *s, size_t tensor, uint64_t offset, void *out, size_t bytes, diag *d) {
@@ -58,7 +58,9 @@ static bool hash_header(const llm_model *m, size_t file_index, uint64_t *hash, d
 /* One per path, so that a changed file is compared with what stood there before. */
 static char *manifest_path(arena *a, const llm_model *m, diag *d) {
     char *home = ingot_home(a, d), *real = realpath(m->path, NULL);
-    char *path = home ? arena_printf(a, "%s/manifests/%016llx.json", home, (unsigned long long)str_hash(str_from(real ? real : m->path))) : NULL;
+    char *path = home ? arena_printf(a, "%s/manifests/%016llx.json", home,
+                                     (unsigned long long)str_hash(str_from(real ? real : m->path)))
+                      : NULL;
     free(real);
     if (home && !path) diag_oom(d, "path of the recorded hashes");
     return path;
@@ -111,10 +113,12 @@ static bool parse_tensor(const llm_model *m, size_t i, const json_t *tensors, ui
     const json_t *value = json_object_get(tensors, t->name);
     uint64_t chunks = store_chunks(t->size_bytes);
     if (!json_is_string(value) || json_string_length(value) != chunks * HEX_DIGITS)
-        return diag_error(d, "%s: tensor '%s' is not the one that was recorded (%llu chunks now)", m->path, t->name, (unsigned long long)chunks);
+        return diag_error(d, "%s: tensor '%s' is not the one that was recorded (%llu chunks now)", m->path, t->name,
+                          (unsigned long long)chunks);
     const char *hex = json_string_value(value);
     for (uint64_t c = 0; c < chunks; c++)
-        if (!parse_hex(hex + c * HEX_DIGITS, &hashes[c])) return diag_error(d, "%s: the record of tensor '%s' is damaged", m->path, t->name);
+        if (!parse_hex(hex + c * HEX_DIGITS, &hashes[c]))
+            return diag_error(d, "%s: the record of tensor '%s' is damaged", m->path, t->name);
     return true;
 }
 
@@ -127,11 +131,12 @@ bool memoryx_parse_manifest(const llm_model *m, str text, uint64_t **hashes, uin
               json_integer_value(json_object_get(root, "chunk_bytes")) == STORE_CHUNK_BYTES && json_is_object(tensors);
     if (!ok) diag_error(d, "%s: the record of its hashes is of another version", m->path);
     if (ok && (json_array_size(list) != m->file_count || json_object_size(tensors) != m->tensor_count))
-        ok = diag_error(d, "%s: %zu tensors in %zu files are not what was recorded (%zu in %zu)", m->path, m->tensor_count, m->file_count,
-                        json_object_size(tensors), json_array_size(list));
+        ok = diag_error(d, "%s: %zu tensors in %zu files are not what was recorded (%zu in %zu)", m->path,
+                        m->tensor_count, m->file_count, json_object_size(tensors), json_array_size(list));
     for (size_t i = 0; ok && i < m->file_count; i++) {
         const json_t *h = json_array_get(list, i);
-        ok = (json_is_string(h) && json_string_length(h) == HEX_DIGITS && parse_hex(json_string_value(h), &headers[i])) ||
+        ok = (json_is_string(h) && json_string_length(h) == HEX_DIGITS &&
+              parse_hex(json_string_value(h), &headers[i])) ||
              diag_error(d, "%s: the record of its hashes is damaged", m->path);
     }
     for (size_t i = 0; ok && i < m->tensor_count; i++) ok = parse_tensor(m, i, tensors, hashes[i], d);
@@ -153,7 +158,8 @@ static bool hash_tensors(file_store *f, memoryx_progress progress, diag *d) {
             ok = read_file(&f->base, i, at, chunk, n, d);
             if (ok) f->hashes[i][at / STORE_CHUNK_BYTES] = XXH3_64bits(chunk, n);
             done += n;
-            if (progress.call && done % (16u << 20) < STORE_CHUNK_BYTES) progress.call(progress.arg, (double)done / (double)total);
+            if (progress.call && done % (16u << 20) < STORE_CHUNK_BYTES)
+                progress.call(progress.arg, (double)done / (double)total);
         }
     mem_free(chunk);
     return ok;
@@ -166,7 +172,8 @@ static bool record(file_store *f, const char *path, memoryx_progress progress, d
     if (!hash_tensors(f, progress, d)) return false;
     diag *why = diag_new();
     if (why && path && !write_manifest(f, path, why))
-        diag_warn(d, "the hashes of %s cannot be recorded, so a later change will not be noticed: %s", m->path, diag_text(why));
+        diag_warn(d, "the hashes of %s cannot be recorded, so a later change will not be noticed: %s", m->path,
+                  diag_text(why));
     diag_free(why);
     return true;
 }
@@ -175,16 +182,22 @@ static bool check_record(file_store *f, const char *path, diag *d) {
     const llm_model *m = f->base.model;
     arena *a = arena_new(0);
     str text;
-    bool ok = a ? file_read_all(a, path, (size_t)1 << 30, &text, d) && memoryx_parse_manifest(m, text, f->hashes, f->headers, d) : diag_oom(d, path);
+    bool ok = a ? file_read_all(a, path, (size_t)1 << 30, &text, d) &&
+                      memoryx_parse_manifest(m, text, f->hashes, f->headers, d)
+                : diag_oom(d, path);
     arena_free(a);
     for (size_t i = 0; ok && i < m->file_count; i++) {
         uint64_t now;
         ok = hash_header(m, i, &now, d);
-        if (ok && now != f->headers[i]) ok = diag_error(d, "%s: its metadata changed since it was first opened", m->files[i].path);
+        if (ok && now != f->headers[i])
+            ok = diag_error(d, "%s: its metadata changed since it was first opened", m->files[i].path);
     }
     if (!ok)
-        diag_error(d, "%s: what it holds is not what was recorded when it was first opened. Fetch it again, or if you replaced it on purpose "
-                      "run `ingot model accept %s`", m->path, m->path);
+        diag_error(d,
+                   "%s: what it holds is not what was recorded when it was first opened. Fetch it again, or if you "
+                   "replaced it on purpose "
+                   "run `ingot model accept %s`",
+                   m->path, m->path);
     return ok;
 }
 
@@ -192,11 +205,16 @@ static file_store *new_store(const llm_model *m, diag *d) {
     file_store *f = mem_alloc(sizeof *f);
     if (f) f->memory = arena_new(0);
     bool ok = f && f->memory;
-    ok = ok && (f->hashes = arena_push_n(f->memory, uint64_t *, m->tensor_count + 1)) && (f->headers = arena_push_n(f->memory, uint64_t, m->file_count + 1));
+    ok = ok && (f->hashes = arena_push_n(f->memory, uint64_t *, m->tensor_count + 1)) &&
+         (f->headers = arena_push_n(f->memory, uint64_t, m->file_count + 1));
     for (size_t i = 0; ok && i < m->tensor_count; i++)
         ok = (f->hashes[i] = arena_push_n(f->memory, uint64_t, store_chunks(m->tensors[i].size_bytes) + 1)) != NULL;
     if (ok) {
-        f->base = (llm_store){.model = m, .kind = "file", .hashes = (const uint64_t *const *)f->hashes, .read = read_file, .close = close_file};
+        f->base = (llm_store){.model = m,
+                              .kind = "file",
+                              .hashes = (const uint64_t *const *)f->hashes,
+                              .read = read_file,
+                              .close = close_file};
         return f;
     }
     diag_oom(d, "weight store");

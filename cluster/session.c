@@ -7,7 +7,9 @@
 static bool open_engine(session *s, const session_options *o, diag *d) {
     if (o->engine == ENGINE_ORACLE) {
         uint32_t trained = s->model->config.context;
-        s->context = o->native.context ? o->native.context : trained < NATIVE_CONTEXT_DEFAULT ? trained : NATIVE_CONTEXT_DEFAULT;
+        s->context = o->native.context                  ? o->native.context
+                     : trained < NATIVE_CONTEXT_DEFAULT ? trained
+                                                        : NATIVE_CONTEXT_DEFAULT;
         return (s->oracle = ref_new(s->store, s->context, d)) != NULL;
     }
     if (!(s->threads = pool_new(o->threads, d))) return false;
@@ -19,7 +21,8 @@ static bool open_engine(session *s, const session_options *o, diag *d) {
 bool session_open(session *s, const session_options *o, diag *d) {
     double since = clock_seconds();
     *s = (session){0};
-    bool ok = (s->model = llm_model_open(o->model_path, d)) && (s->store = memoryx_open_file(s->model, o->hashing, d)) && open_engine(s, o, d) &&
+    bool ok = (s->model = llm_model_open(o->model_path, d)) &&
+              (s->store = memoryx_open_file(s->model, o->hashing, d)) && open_engine(s, o, d) &&
               (s->tokens = tokenizer_new(&s->model->vocab, d));
     if (ok && !(s->logits = mem_alloc_n(s->model->config.vocab, sizeof *s->logits))) ok = diag_oom(d, "logits");
     s->load_seconds = clock_seconds() - since;
@@ -40,24 +43,31 @@ void session_close(session *s) {
 
 /* ---- prompts ---- */
 
-static str token_text(const llm_vocab *v, int32_t id) { return id >= 0 && (size_t)id < v->count ? v->tokens[id] : (str){"", 0}; }
+static str token_text(const llm_vocab *v, int32_t id) {
+    return id >= 0 && (size_t)id < v->count ? v->tokens[id] : (str){"", 0};
+}
 
-/* Does a user's text spell a control token? Then it must be cut out of the template's text, or the user could forge a turn. */
+/* Does a user's text spell a control token? Then it must be cut out of the template's text, or the user could forge a
+ * turn. */
 static bool spells_control(session *s, str text, bool *yes, diag *d) {
     token_list plain = {0}, parsed = {0};
-    bool ok = tokenizer_encode(s->tokens, text, 0, &plain, d) && tokenizer_encode(s->tokens, text, TOK_PARSE_SPECIAL, &parsed, d);
-    *yes = plain.count != parsed.count || (plain.count && memcmp(plain.ids, parsed.ids, plain.count * sizeof *plain.ids));
+    bool ok = tokenizer_encode(s->tokens, text, 0, &plain, d) &&
+              tokenizer_encode(s->tokens, text, TOK_PARSE_SPECIAL, &parsed, d);
+    *yes =
+        plain.count != parsed.count || (plain.count && memcmp(plain.ids, parsed.ids, plain.count * sizeof *plain.ids));
     token_list_free(&plain);
     token_list_free(&parsed);
     return ok;
 }
 
-/* Merges may cross from the template into the text, so harmless prompts are encoded in one go, as the model was trained. */
+/* Merges may cross from the template into the text, so harmless prompts are encoded in one go, as the model was
+ * trained. */
 static bool encode_parts(session *s, arena *a, const chat_prompt *p, token_list *out, diag *d) {
     bool forged = false;
     for (size_t i = 0; i < p->count && !forged; i++)
         if (p->parts[i].from_message && !spells_control(s, p->parts[i].text, &forged, d)) return false;
-    if (!forged) return tokenizer_encode(s->tokens, chat_prompt_text(a, p), TOK_ADD_SPECIAL | TOK_PARSE_SPECIAL, out, d);
+    if (!forged)
+        return tokenizer_encode(s->tokens, chat_prompt_text(a, p), TOK_ADD_SPECIAL | TOK_PARSE_SPECIAL, out, d);
     for (size_t i = 0; i < p->count; i++) {
         unsigned flags = (p->parts[i].from_message ? 0 : TOK_PARSE_SPECIAL) | (i == 0 ? TOK_ADD_SPECIAL : 0);
         if (!tokenizer_encode(s->tokens, p->parts[i].text, flags, out, d)) return false;
@@ -68,7 +78,8 @@ static bool encode_parts(session *s, arena *a, const chat_prompt *p, token_list 
 bool session_prompt(session *s, const char *system, str text, bool raw, token_list *out, diag *d) {
     const llm_vocab *v = &s->model->vocab;
     if (raw || !v->chat_template.n) {
-        if (system && *system && !raw) diag_warn(d, "%s has no chat template: the system text is left out", s->model->name);
+        if (system && *system && !raw)
+            diag_warn(d, "%s has no chat template: the system text is left out", s->model->name);
         return tokenizer_encode(s->tokens, text, TOK_ADD_SPECIAL, out, d);
     }
     chat_message messages[2];
@@ -82,7 +93,9 @@ bool session_prompt(session *s, const char *system, str text, bool raw, token_li
     chat_options o = {token_text(v, v->bos), token_text(v, v->eos), true, date};
     chat_prompt prompt;
     arena *a = arena_new(0);
-    bool ok = a ? chat_render(a, v->chat_template, messages, count, &o, &prompt, d) && encode_parts(s, a, &prompt, out, d) : diag_oom(d, "prompt");
+    bool ok =
+        a ? chat_render(a, v->chat_template, messages, count, &o, &prompt, d) && encode_parts(s, a, &prompt, out, d)
+          : diag_oom(d, "prompt");
     arena_free(a);
     return ok;
 }
@@ -111,7 +124,8 @@ static void say(session *s, const generate_options *o, speech *p, int32_t id) {
     if (o->emit && p->text.len) o->emit(o->arg, strbuf_str(&p->text));
 }
 
-static bool generate(session *s, const token_list *prompt, const generate_options *o, sampler *pick, speech *p, generation *out, diag *d) {
+static bool generate(session *s, const token_list *prompt, const generate_options *o, sampler *pick, speech *p,
+                     generation *out, diag *d) {
     double since = clock_seconds();
     if (!forward(s, prompt->ids, prompt->count, d)) return false;
     for (size_t i = 0; i < prompt->count; i++) sampler_accept(pick, prompt->ids[i]);
@@ -139,10 +153,13 @@ static bool generate(session *s, const token_list *prompt, const generate_option
 
 bool session_generate(session *s, const token_list *prompt, const generate_options *o, generation *out, diag *d) {
     *out = (generation){.prompt_tokens = prompt->count};
-    if (prompt->count == 0) return diag_error(d, "the prompt is empty, and this model has no token to begin a text with");
+    if (prompt->count == 0)
+        return diag_error(d, "the prompt is empty, and this model has no token to begin a text with");
     if (prompt->count >= s->context - s->used)
-        return diag_error(d, "the prompt has %zu tokens; %u of %u are free in the context. Shorten it, or ask for more with --context", prompt->count,
-                          s->context - s->used, s->context);
+        return diag_error(
+            d,
+            "the prompt has %zu tokens; %u of %u are free in the context. Shorten it, or ask for more with --context",
+            prompt->count, s->context - s->used, s->context);
     if (o->tokens_max == 0) return true;
     sampler *pick = sampler_new(&o->sample, s->model->config.vocab, d);
     if (!pick) return false;

@@ -19,33 +19,34 @@ typedef enum { ENGINE_NATIVE, ENGINE_ORACLE } session_engine;
 typedef struct {
     const char *model_path;
     session_engine engine;
-    int threads;                     /* 0 = all CPUs */
+    int threads; /* 0 = all CPUs */
     native_options native;
-    memoryx_progress hashing;        /* of the model's first opening */
+    memoryx_progress hashing; /* of the model's first opening */
 } session_options;
 
 typedef struct {
     llm_model *model;
     llm_store *store;
     pool *threads;
-    native *native;                  /* one of the two is NULL */
+    native *native; /* one of the two is NULL */
     ref *oracle;
     tokenizer *tokens;
-    float *logits;                   /* [vocab] */
-    uint32_t context, used;          /* tokens */
+    float *logits;          /* [vocab] */
+    uint32_t context, used; /* tokens */
     double load_seconds;
 } session;
 
-bool session_open(session *s, const session_options *o, diag *d);  /* on failure everything is closed again */
-void session_close(session *s);                                    /* all-zero is fine */
+bool session_open(session *s, const session_options *o, diag *d); /* on failure everything is closed again */
+void session_close(session *s);                                   /* all-zero is fine */
 
-/* Token ids of a user's text: through the model's chat template when it has one and `raw` is false (`system` may be NULL). */
+/* Token ids of a user's text: through the model's chat template when it has one and `raw` is false (`system` may be
+ * NULL). */
 bool session_prompt(session *s, const char *system, str text, bool raw, token_list *out, diag *d);
 
 typedef struct {
     sample_options sample;
-    uint32_t tokens_max;             /* at most; the context's end is another bound */
-    bool ignore_stop;                /* go on after end-of-text tokens */
+    uint32_t tokens_max;               /* at most; the context's end is another bound */
+    bool ignore_stop;                  /* go on after end-of-text tokens */
     void (*emit)(void *arg, str text); /* text as it comes, whole UTF-8 characters; may be NULL */
     void *arg;
 } generate_options;
@@ -53,7 +54,7 @@ typedef struct {
 typedef enum { STOPPED_BY_TOKEN, STOPPED_BY_LENGTH, STOPPED_BY_CONTEXT } stop_reason;
 
 typedef struct {
-    token_list tokens;               /* generated, without the stop token; free with token_list_free */
+    token_list tokens; /* generated, without the stop token; free with token_list_free */
     stop_reason stop;
     size_t prompt_tokens;
     double prompt_seconds, decode_seconds; /* until the first token; all that follow */

@@ -2,7 +2,9 @@
 
 static const kern *const rows[] = {
 #if defined(__x86_64__)
-    &kern_amx, &kern_avx512, &kern_avx2,
+    &kern_amx,
+    &kern_avx512,
+    &kern_avx2,
 #endif
     &kern_portable,
 };
@@ -37,8 +39,12 @@ static inline __attribute__((always_inline)) uint64_t read_body(const uint8_t *b
 }
 
 #if defined(__x86_64__)
-__attribute__((target("avx512f"))) static uint64_t read_avx512(const uint8_t *bytes, size_t n) { return read_body(bytes, n); }
-__attribute__((target("avx2"))) static uint64_t read_avx2(const uint8_t *bytes, size_t n) { return read_body(bytes, n); }
+__attribute__((target("avx512f"))) static uint64_t read_avx512(const uint8_t *bytes, size_t n) {
+    return read_body(bytes, n);
+}
+__attribute__((target("avx2"))) static uint64_t read_avx2(const uint8_t *bytes, size_t n) {
+    return read_body(bytes, n);
+}
 uint64_t kern_read(const uint8_t *bytes, size_t n) {
     if (__builtin_cpu_supports("avx512f")) return read_avx512(bytes, n);
     return __builtin_cpu_supports("avx2") ? read_avx2(bytes, n) : read_body(bytes, n);

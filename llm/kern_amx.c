@@ -1,8 +1,10 @@
-/* Kernels for AMX with BF16 tiles: prompts of 16 tokens and more, for every layout; everything else as in kern_avx512.c.
+/* Kernels for AMX with BF16 tiles: prompts of 16 tokens and more, for every layout; everything else as in
+ * kern_avx512.c.
  *
- * Weights and activations are each split into two bf16 parts, v = high + low, which keeps 16 bits of them, and a product is high * high + high * low + low * high,
- * summed in f32 inside the tiles. So no scale has to be applied between the tiles, and one loop serves F32 as well as Q2_K. A panel is widened
- * 256 columns at a time and used for all tokens of the call. */
+ * Weights and activations are each split into two bf16 parts, v = high + low, which keeps 16 bits of them, and a
+ * product is high * high + high * low + low * high, summed in f32 inside the tiles. So no scale has to be applied
+ * between the tiles, and one loop serves F32 as well as Q2_K. A panel is widened 256 columns at a time and used for all
+ * tokens of the call. */
 #include "llm/kern_vec.h"
 #if defined(__x86_64__)
 #include <immintrin.h>
@@ -27,7 +29,8 @@ typedef struct {
     uint8_t rows[16];
 } tile_config;
 
-/* Every tile is 16 rows of 64 bytes. 0, 1: sums of two groups; 2, 3: weights, high and low; 4..7: activations of the groups, high and low. */
+/* Every tile is 16 rows of 64 bytes. 0, 1: sums of two groups; 2, 3: weights, high and low; 4..7: activations of the
+ * groups, high and low. */
 INLINE void configure(void) {
     _Alignas(64) tile_config c = {.palette = 1};
     for (int i = 0; i < 8; i++) c.rows[i] = 16, c.row_bytes[i] = 64;
@@ -39,10 +42,13 @@ typedef struct {
     uint32_t high[16][PANEL_ROWS], low[16][PANEL_ROWS];
 } __attribute__((aligned(64))) pairs;
 
-/* The parts of two columns. Both are rounded (halves away from zero): low * low, which is left out, is then below 2^-18. */
+/* The parts of two columns. Both are rounded (halves away from zero): low * low, which is left out, is then below
+ * 2^-18. */
 INLINE void put_pair(pairs *to, int p, __m512 even, __m512 odd) {
     const __m512i upper = _mm512_set1_epi32((int)0xFFFF0000), half = _mm512_set1_epi32(0x8000);
-    __m512i e = _mm512_castps_si512(even), o = _mm512_castps_si512(odd), eh = _mm512_and_si512(_mm512_add_epi32(e, half), upper), oh = _mm512_and_si512(_mm512_add_epi32(o, half), upper);
+    __m512i e = _mm512_castps_si512(even), o = _mm512_castps_si512(odd),
+            eh = _mm512_and_si512(_mm512_add_epi32(e, half), upper),
+            oh = _mm512_and_si512(_mm512_add_epi32(o, half), upper);
     __m512i el = _mm512_add_epi32(_mm512_castps_si512(_mm512_sub_ps(even, _mm512_castsi512_ps(eh))), half);
     __m512i ol = _mm512_add_epi32(_mm512_castps_si512(_mm512_sub_ps(odd, _mm512_castsi512_ps(oh))), half);
     _mm512_store_si512(to->high[p], _mm512_or_si512(_mm512_srli_epi32(eh, 16), oh));
@@ -61,7 +67,8 @@ INLINE void widen_floats(pack_id id, const uint8_t *panel, size_t first, size_t 
     for (int p = 0; p < 16; p++) {
         size_t k = 2 * (size_t)p;
         __m512 zero = _mm512_setzero_ps();
-        put_pair(to, p, k < count ? load_elems(id, panel, first + k) : zero, k + 1 < count ? load_elems(id, panel, first + k + 1) : zero);
+        put_pair(to, p, k < count ? load_elems(id, panel, first + k) : zero,
+                 k + 1 < count ? load_elems(id, panel, first + k + 1) : zero);
     }
 }
 
@@ -92,11 +99,14 @@ INLINE void widen_block(const pack_layout p, const uint8_t *base, int blocks, in
     pack_offsets at = pack_super_offsets(&p, blocks);
     int subs = BLOCK_COLS / p.sub_cols;
     __m512 scale[2], min[2] = {zero, zero};
-    __m512 d = p.two_level ? load_f16(base + at.supers) : zero, dmin = p.two_level && p.min ? _mm512_sub_ps(zero, load_f16(base + at.supers + 32)) : zero;
+    __m512 d = p.two_level ? load_f16(base + at.supers) : zero,
+           dmin = p.two_level && p.min ? _mm512_sub_ps(zero, load_f16(base + at.supers + 32)) : zero;
     for (int h = 0; h < 2; h++) {
         int i = b * subs + (subs == 2 ? h : 0);
         scale[h] = p.two_level ? load_byte_scale(base + 16 * i, !p.min, d) : load_f16(base + 32 * i);
-        if (p.min) min[h] = p.two_level ? load_byte_scale(base + at.mins + 16 * i, false, dmin) : load_f16(base + at.mins + 32 * i);
+        if (p.min)
+            min[h] =
+                p.two_level ? load_byte_scale(base + at.mins + 16 * i, false, dmin) : load_f16(base + at.mins + 32 * i);
     }
     const uint8_t *quants = base + at.quants + (size_t)(b * PANEL_ROWS * BLOCK_COLS * p.bits / 8);
     for (int j = 0; j < 4; j++) {
@@ -115,13 +125,16 @@ INLINE void widen_block(const pack_layout p, const uint8_t *base, int blocks, in
     }
 }
 
-/* The tile of a group of 16 tokens and a block of 32 columns; part 0 is high, 1 is low. All tiles of a group follow each other. */
+/* The tile of a group of 16 tokens and a block of 32 columns; part 0 is high, 1 is low. All tiles of a group follow
+ * each other. */
 INLINE uint16_t *tile_of(const acts *x, size_t token, size_t block, int part) {
     return x->pairs + ((token / GROUP * (x->stride / BLOCK_COLS) + block) * 2 + (size_t)part) * GROUP * BLOCK_COLS;
 }
 
-/* Two groups of 16 tokens (or one) against `blocks` blocks: the three products, on top of what y holds unless `begin`. */
-INLINE void multiply(bool two, const pairs *w, int blocks, const acts *x, size_t token, size_t block, float *y, size_t y_stride) {
+/* Two groups of 16 tokens (or one) against `blocks` blocks: the three products, on top of what y holds unless `begin`.
+ */
+INLINE void multiply(bool two, const pairs *w, int blocks, const acts *x, size_t token, size_t block, float *y,
+                     size_t y_stride) {
     size_t sum_bytes = y_stride * sizeof(float);
     float *y2 = y + GROUP * y_stride;
     const uint16_t *a = tile_of(x, token, block, 0), *a2 = tile_of(x, token + GROUP, block, 0);
@@ -150,14 +163,17 @@ INLINE void multiply(bool two, const pairs *w, int blocks, const acts *x, size_t
     if (two) _tile_stored(1, y2, sum_bytes);
 }
 
-INLINE void all_groups(const pairs *w, int blocks, const acts *x, size_t first, size_t tokens, size_t block, float *y, size_t y_stride) {
+INLINE void all_groups(const pairs *w, int blocks, const acts *x, size_t first, size_t tokens, size_t block, float *y,
+                       size_t y_stride) {
     size_t t = 0;
-    for (; t + 2 * GROUP <= tokens; t += 2 * GROUP) multiply(true, w, blocks, x, first + t, block, y + t * y_stride, y_stride);
+    for (; t + 2 * GROUP <= tokens; t += 2 * GROUP)
+        multiply(true, w, blocks, x, first + t, block, y + t * y_stride, y_stride);
     if (t < tokens) multiply(false, w, blocks, x, first + t, block, y + t * y_stride, y_stride);
 }
 
 /* `first` and `tokens` are multiples of GROUP. */
-INLINE void tiles(const pack_layout p, const uint8_t *panel, const acts *x, size_t first, size_t tokens, float *y, size_t y_stride) {
+INLINE void tiles(const pack_layout p, const uint8_t *panel, const acts *x, size_t first, size_t tokens, float *y,
+                  size_t y_stride) {
     pairs w[SUPER_BLOCKS];
     configure();
     for (size_t col = 0; col < x->cols; col += SUPER_COLS) {
@@ -165,7 +181,8 @@ INLINE void tiles(const pack_layout p, const uint8_t *panel, const acts *x, size
         int blocks = (int)((left + BLOCK_COLS - 1) / BLOCK_COLS);
         for (int b = 0; b < blocks; b++) {
             size_t from = (size_t)b * BLOCK_COLS;
-            if (p.is_float) widen_floats(p.id, panel, col + from, left - from < BLOCK_COLS ? left - from : BLOCK_COLS, &w[b]);
+            if (p.is_float)
+                widen_floats(p.id, panel, col + from, left - from < BLOCK_COLS ? left - from : BLOCK_COLS, &w[b]);
             else widen_block(p, panel, blocks, b, &w[b]);
         }
         all_groups(w, blocks, x, first, tokens, col / BLOCK_COLS, y, y_stride);
@@ -180,20 +197,25 @@ static void split(const acts *a, size_t token) {
     for (size_t k = 0; k < a->stride; k += 16) {
         __mmask16 there = k + 16 <= a->cols ? 0xFFFF : k < a->cols ? (__mmask16)((1u << (a->cols - k)) - 1) : 0;
         __m512 v = _mm512_maskz_loadu_ps(there, x + k);
-        __m512i h = _mm512_and_si512(_mm512_add_epi32(_mm512_castps_si512(v), _mm512_set1_epi32(0x8000)), _mm512_set1_epi32((int)0xFFFF0000));
-        __m512i l = _mm512_add_epi32(_mm512_castps_si512(_mm512_sub_ps(v, _mm512_castsi512_ps(h))), _mm512_set1_epi32(0x8000));
-        uint16_t *high = tile_of(a, token, k / BLOCK_COLS, 0) + token % GROUP * BLOCK_COLS + k % BLOCK_COLS, *low = high + GROUP * BLOCK_COLS;
+        __m512i h = _mm512_and_si512(_mm512_add_epi32(_mm512_castps_si512(v), _mm512_set1_epi32(0x8000)),
+                                     _mm512_set1_epi32((int)0xFFFF0000));
+        __m512i l =
+            _mm512_add_epi32(_mm512_castps_si512(_mm512_sub_ps(v, _mm512_castsi512_ps(h))), _mm512_set1_epi32(0x8000));
+        uint16_t *high = tile_of(a, token, k / BLOCK_COLS, 0) + token % GROUP * BLOCK_COLS + k % BLOCK_COLS,
+                 *low = high + GROUP * BLOCK_COLS;
         _mm256_storeu_si256((__m256i *)high, _mm512_cvtepi32_epi16(_mm512_srli_epi32(h, 16)));
         _mm256_storeu_si256((__m256i *)low, _mm512_cvtepi32_epi16(_mm512_srli_epi32(l, 16)));
     }
 }
 
-#define GEMM(ID, ...)                                                                                                          \
-    static void gemm_##ID(const uint8_t *panel, const acts *x, size_t first, size_t tokens, float *y, size_t y_stride) {       \
-        const pack_layout l = {.id = ID, __VA_ARGS__};                                                                         \
-        size_t whole = x->pairs && first % GROUP == 0 ? tokens / GROUP * GROUP : 0;                                                                  \
-        if (whole) tiles(l, panel, x, first, whole, y, y_stride);                                                              \
-        if (whole < tokens) kern_avx512.gemm[ID](panel, x, first + whole, tokens - whole, y + whole * y_stride, y_stride);     \
+#define GEMM(ID, ...)                                                                                                  \
+    static void gemm_##ID(const uint8_t *panel, const acts *x, size_t first, size_t tokens, float *y,                  \
+                          size_t y_stride) {                                                                           \
+        const pack_layout l = {.id = ID, __VA_ARGS__};                                                                 \
+        size_t whole = x->pairs && first % GROUP == 0 ? tokens / GROUP * GROUP : 0;                                    \
+        if (whole) tiles(l, panel, x, first, whole, y, y_stride);                                                      \
+        if (whole < tokens)                                                                                            \
+            kern_avx512.gemm[ID](panel, x, first + whole, tokens - whole, y + whole * y_stride, y_stride);             \
     }
 GEMM(PACK_F32, .is_float = true)
 GEMM(PACK_F16, .is_float = true)
@@ -211,10 +233,18 @@ GEMM(PACK_K8_16, .bits = 8, .sub_cols = 16, .two_level = true, .zero = 32)
 
 #define ROW(ID) [ID] = gemm_##ID
 const kern kern_amx = {
-    .name = "amx", .usable = usable, .split = split, .split_tokens = GROUP,
-    .gemm = {ROW(PACK_F32), ROW(PACK_F16), ROW(PACK_BF16), ROW(PACK_B8), ROW(PACK_B8_MIN), ROW(PACK_N4), ROW(PACK_N4_MIN),
-             ROW(PACK_N4_TABLE), ROW(PACK_K4_MIN32), ROW(PACK_K8_MIN32), ROW(PACK_K4_MIN16), ROW(PACK_K4_16), ROW(PACK_K8_16)},
-    .quantize = kern_quantize_avx512, .norm_rms = vec_norm_rms, .norm_layer = vec_norm_layer, .silu_mul = vec_silu_mul,
-    .gelu_mul = vec_gelu_mul, .softmax_exp = vec_softmax_exp,
+    .name = "amx",
+    .usable = usable,
+    .split = split,
+    .split_tokens = GROUP,
+    .gemm = {ROW(PACK_F32), ROW(PACK_F16), ROW(PACK_BF16), ROW(PACK_B8), ROW(PACK_B8_MIN), ROW(PACK_N4),
+             ROW(PACK_N4_MIN), ROW(PACK_N4_TABLE), ROW(PACK_K4_MIN32), ROW(PACK_K8_MIN32), ROW(PACK_K4_MIN16),
+             ROW(PACK_K4_16), ROW(PACK_K8_16)},
+    .quantize = kern_quantize_avx512,
+    .norm_rms = vec_norm_rms,
+    .norm_layer = vec_norm_layer,
+    .silu_mul = vec_silu_mul,
+    .gelu_mul = vec_gelu_mul,
+    .softmax_exp = vec_softmax_exp,
 };
 #endif

@@ -1,7 +1,8 @@
 /* Kernels for AVX2 with FMA and F16C: as kern_avx512.c, with a panel taken as two halves of 8 rows.
  *
- * vpmaddubsw adds two products in 16 bits with saturation, so byte weights up to 255 are taken as signed with the sign moved to the
- * activation (|w| <= 128, |x| <= 127: 2 * 128 * 127 fits); the other layouts hold at most 63 and stay unsigned. */
+ * vpmaddubsw adds two products in 16 bits with saturation, so byte weights up to 255 are taken as signed with the sign
+ * moved to the activation (|w| <= 128, |x| <= 127: 2 * 128 * 127 fits); the other layouts hold at most 63 and stay
+ * unsigned. */
 #include "llm/kern_vec.h"
 #if defined(__x86_64__)
 #include <immintrin.h>
@@ -19,29 +20,35 @@ INLINE __m256 load_elems(pack_id id, const uint8_t *panel, size_t k, int half) {
     return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(h), 16));
 }
 
-INLINE void float_body(pack_id id, int NT, const uint8_t *panel, const acts *x, size_t first, float *y, size_t y_stride) {
+INLINE void float_body(pack_id id, int NT, const uint8_t *panel, const acts *x, size_t first, float *y,
+                       size_t y_stride) {
     __m256 sum[4][2];
     const float *v = x->f + first * x->stride;
     for (int t = 0; t < NT; t++) sum[t][0] = sum[t][1] = _mm256_setzero_ps();
     for (size_t k = 0; k < x->cols; k++)
         for (int h = 0; h < 2; h++) {
             __m256 w = load_elems(id, panel, k, h);
-            for (int t = 0; t < NT; t++) sum[t][h] = _mm256_fmadd_ps(w, _mm256_set1_ps(v[(size_t)t * x->stride + k]), sum[t][h]);
+            for (int t = 0; t < NT; t++)
+                sum[t][h] = _mm256_fmadd_ps(w, _mm256_set1_ps(v[(size_t)t * x->stride + k]), sum[t][h]);
         }
     for (int t = 0; t < NT; t++)
         for (int h = 0; h < 2; h++) _mm256_storeu_ps(y + (size_t)t * y_stride + 8 * h, sum[t][h]);
 }
 
-#define FLOAT(ID)                                                                                                              \
-    static void gemm_##ID(const uint8_t *panel, const acts *x, size_t first, size_t tokens, float *y, size_t y_stride) {       \
-        size_t t = 0;                                                                                                          \
-        for (; t + 4 <= tokens; t += 4) float_body(ID, 4, panel, x, first + t, y + t * y_stride, y_stride);                    \
-        if (tokens - t >= 2) float_body(ID, 2, panel, x, first + t, y + t * y_stride, y_stride), t += 2;                       \
-        if (tokens - t) float_body(ID, 1, panel, x, first + t, y + t * y_stride, y_stride);                                    \
+#define FLOAT(ID)                                                                                                      \
+    static void gemm_##ID(const uint8_t *panel, const acts *x, size_t first, size_t tokens, float *y,                  \
+                          size_t y_stride) {                                                                           \
+        size_t t = 0;                                                                                                  \
+        for (; t + 4 <= tokens; t += 4) float_body(ID, 4, panel, x, first + t, y + t * y_stride, y_stride);            \
+        if (tokens - t >= 2) float_body(ID, 2, panel, x, first + t, y + t * y_stride, y_stride), t += 2;               \
+        if (tokens - t) float_body(ID, 1, panel, x, first + t, y + t * y_stride, y_stride);                            \
     }
-FLOAT(PACK_F32) FLOAT(PACK_F16) FLOAT(PACK_BF16)
+FLOAT(PACK_F32)
+FLOAT(PACK_F16) FLOAT(PACK_BF16)
 
-INLINE __m256 load_f16(const uint8_t *at) { return _mm256_cvtph_ps(_mm_load_si128((const __m128i *)at)); }
+    INLINE __m256 load_f16(const uint8_t *at) {
+    return _mm256_cvtph_ps(_mm_load_si128((const __m128i *)at));
+}
 
 INLINE __m256 load_byte_scale(const uint8_t *at, bool is_signed, __m256 d) {
     __m128i bytes = _mm_loadl_epi64((const __m128i *)at);
@@ -57,16 +64,18 @@ INLINE __m256i broadcast4(const int8_t *at) {
 
 /* sum += w . x over groups of four columns; w is signed or unsigned, see the head of the file. */
 INLINE __m256i dot4(__m256i sum, __m256i w, __m256i x, bool is_signed) {
-    __m256i pairs = is_signed ? _mm256_maddubs_epi16(_mm256_abs_epi8(w), _mm256_sign_epi8(x, w)) : _mm256_maddubs_epi16(w, x);
+    __m256i pairs =
+        is_signed ? _mm256_maddubs_epi16(_mm256_abs_epi8(w), _mm256_sign_epi8(x, w)) : _mm256_maddubs_epi16(w, x);
     return _mm256_add_epi32(sum, _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)));
 }
 
 /* One block of 32 columns, 8 rows (`half` of the panel), one token. */
-INLINE __m256 quant_block(const pack_layout p, bool two_digits, const uint8_t *quants, const acts *x, size_t token, size_t block, int half,
-                          __m256 s0, __m256 s1, __m256 m0, __m256 m1, __m256 sum) {
+INLINE __m256 quant_block(const pack_layout p, bool two_digits, const uint8_t *quants, const acts *x, size_t token,
+                          size_t block, int half, __m256 s0, __m256 s1, __m256 m0, __m256 m1, __m256 sum) {
     const __m256i low = _mm256_set1_epi8(15);
     const __m256i table = _mm256_broadcastsi128_si256(_mm_loadu_si128((const __m128i *)pack_iq4_table));
-    const int8_t *hi = x->hi + token * x->stride + block * BLOCK_COLS, *lo = two_digits ? x->lo + token * x->stride + block * BLOCK_COLS : NULL;
+    const int8_t *hi = x->hi + token * x->stride + block * BLOCK_COLS,
+                 *lo = two_digits ? x->lo + token * x->stride + block * BLOCK_COLS : NULL;
     const int32_t *sums = x->sums + token * (x->stride / 16) + 2 * block;
     bool is_signed = p.table || p.zero == 128, split = p.sub_cols == 16;
     int zero = is_signed ? 0 : p.zero;
@@ -93,33 +102,32 @@ INLINE __m256 quant_block(const pack_layout p, bool two_digits, const uint8_t *q
             if (two_digits) {
                 digit[h] = dot4(digit[h], w[h], broadcast4(hi + at), is_signed);
                 dot[h] = dot4(dot[h], w[h], broadcast4(lo + at), is_signed);
-            } else
-                dot[h] = dot4(dot[h], w[h], broadcast4(hi + at), is_signed);
+            } else dot[h] = dot4(dot[h], w[h], broadcast4(hi + at), is_signed);
         }
     }
-    for (int h = 0; h < 2 && two_digits; h++) dot[h] = _mm256_add_epi32(dot[h], _mm256_sub_epi32(_mm256_slli_epi32(digit[h], 8), digit[h]));
+    for (int h = 0; h < 2 && two_digits; h++)
+        dot[h] = _mm256_add_epi32(dot[h], _mm256_sub_epi32(_mm256_slli_epi32(digit[h], 8), digit[h]));
     __m256 scale = _mm256_set1_ps(x->scale[token * (x->stride / BLOCK_COLS) + block]);
     const float *scaled = x->scaled_sums + token * (x->stride / 16) + 2 * block;
     if (split) {
         sum = _mm256_fmadd_ps(_mm256_cvtepi32_ps(dot[0]), _mm256_mul_ps(s0, scale), sum);
         sum = _mm256_fmadd_ps(_mm256_cvtepi32_ps(dot[1]), _mm256_mul_ps(s1, scale), sum);
-    } else
-        sum = _mm256_fmadd_ps(_mm256_cvtepi32_ps(_mm256_add_epi32(dot[0], dot[1])), _mm256_mul_ps(s0, scale), sum);
+    } else sum = _mm256_fmadd_ps(_mm256_cvtepi32_ps(_mm256_add_epi32(dot[0], dot[1])), _mm256_mul_ps(s0, scale), sum);
     if (p.min && split) {
         sum = _mm256_fmadd_ps(m0, _mm256_set1_ps(scaled[0]), sum);
         sum = _mm256_fmadd_ps(m1, _mm256_set1_ps(scaled[1]), sum);
-    } else if (p.min)
-        sum = _mm256_fmadd_ps(m0, _mm256_set1_ps(scaled[0] + scaled[1]), sum);
+    } else if (p.min) sum = _mm256_fmadd_ps(m0, _mm256_set1_ps(scaled[0] + scaled[1]), sum);
     return sum;
 }
 
 /* One superblock of 8 rows for all tokens. */
-INLINE void quant_super(const pack_layout p, bool two_digits, int NT, const uint8_t *base, int blocks, const acts *x, size_t first, size_t block,
-                        int half, __m256 *sum) {
+INLINE void quant_super(const pack_layout p, bool two_digits, int NT, const uint8_t *base, int blocks, const acts *x,
+                        size_t first, size_t block, int half, __m256 *sum) {
     const __m256 zero = _mm256_setzero_ps();
     size_t per_block = p.two_level ? (size_t)(BLOCK_COLS / p.sub_cols) * PANEL_ROWS : 2 * PANEL_ROWS;
     size_t scales_bytes = (per_block * (size_t)blocks + 63) & ~(size_t)63;
-    const uint8_t *mins = base + scales_bytes, *supers = mins + (p.min ? scales_bytes : 0), *quants = supers + (p.two_level ? 64 : 0);
+    const uint8_t *mins = base + scales_bytes, *supers = mins + (p.min ? scales_bytes : 0),
+                  *quants = supers + (p.two_level ? 64 : 0);
     __m256 d = p.two_level ? load_f16(supers + 16 * half) : zero;
     __m256 dmin = p.two_level && p.min ? _mm256_sub_ps(zero, load_f16(supers + 32 + 16 * half)) : zero;
     for (int b = 0; b < blocks; b++) {
@@ -134,17 +142,22 @@ INLINE void quant_super(const pack_layout p, bool two_digits, int NT, const uint
         } else {
             s0 = load_byte_scale(base + 32 * b + h8, !p.min, d);
             s1 = load_byte_scale(base + 32 * b + 16 + h8, !p.min, d);
-            if (p.min) m0 = load_byte_scale(mins + 32 * b + h8, false, dmin), m1 = load_byte_scale(mins + 32 * b + 16 + h8, false, dmin);
+            if (p.min)
+                m0 = load_byte_scale(mins + 32 * b + h8, false, dmin),
+                m1 = load_byte_scale(mins + 32 * b + 16 + h8, false, dmin);
         }
         for (int t = 0; t < NT; t++)
-            sum[t] = quant_block(p, two_digits, quants, x, first + (size_t)t, block + (size_t)b, half, s0, s1, m0, m1, sum[t]);
+            sum[t] = quant_block(p, two_digits, quants, x, first + (size_t)t, block + (size_t)b, half, s0, s1, m0, m1,
+                                 sum[t]);
         quants += PANEL_ROWS * BLOCK_COLS * p.bits / 8;
     }
 }
 
-INLINE void quant_body(const pack_layout p, bool two_digits, int NT, const uint8_t *panel, const acts *x, size_t first, float *y, size_t y_stride) {
+INLINE void quant_body(const pack_layout p, bool two_digits, int NT, const uint8_t *panel, const acts *x, size_t first,
+                       float *y, size_t y_stride) {
     size_t blocks = x->cols / BLOCK_COLS, scales = (size_t)(p.two_level ? 16 * (32 / p.sub_cols) : 32) * SUPER_BLOCKS;
-    size_t bytes = scales * (p.min ? 2 : 1) + (p.two_level ? 64 : 0) + (size_t)SUPER_BLOCKS * PANEL_ROWS * BLOCK_COLS * (size_t)p.bits / 8;
+    size_t bytes = scales * (p.min ? 2 : 1) + (p.two_level ? 64 : 0) +
+                   (size_t)SUPER_BLOCKS * PANEL_ROWS * BLOCK_COLS * (size_t)p.bits / 8;
     __m256 sum[2][4];
     for (int t = 0; t < NT; t++) sum[0][t] = sum[1][t] = _mm256_setzero_ps();
     for (size_t b = 0; b < blocks; b += SUPER_BLOCKS, panel += bytes) {
@@ -155,16 +168,19 @@ INLINE void quant_body(const pack_layout p, bool two_digits, int NT, const uint8
         for (int t = 0; t < NT; t++) _mm256_storeu_ps(y + (size_t)t * y_stride + 8 * half, sum[half][t]);
 }
 
-#define LAYOUT(ID, BITS, SUB, TWO, MIN, ZERO, TABLE) \
-    (pack_layout){.id = ID, .bits = BITS, .sub_cols = SUB, .two_level = TWO, .min = MIN, .zero = ZERO, .table = TABLE}
+#define LAYOUT(ID, BITS, SUB, TWO, MIN, ZERO, TABLE)                                                                   \
+    (pack_layout) {                                                                                                    \
+        .id = ID, .bits = BITS, .sub_cols = SUB, .two_level = TWO, .min = MIN, .zero = ZERO, .table = TABLE            \
+    }
 #define BODY(NT, TWO) quant_body(l, TWO, NT, panel, x, first + t, y + t * y_stride, y_stride)
-#define QUANT(ID, ...)                                                                                                         \
-    static void gemm_##ID(const uint8_t *panel, const acts *x, size_t first, size_t tokens, float *y, size_t y_stride) {       \
-        const pack_layout l = LAYOUT(ID, __VA_ARGS__);                                                                         \
-        size_t t = 0;                                                                                                          \
-        for (; x->lo && t < tokens; t++) BODY(1, true);                                                                        \
-        for (; t + 4 <= tokens; t += 4) BODY(4, false);                                                                        \
-        for (; t < tokens; t++) BODY(1, false);                                                                                \
+#define QUANT(ID, ...)                                                                                                 \
+    static void gemm_##ID(const uint8_t *panel, const acts *x, size_t first, size_t tokens, float *y,                  \
+                          size_t y_stride) {                                                                           \
+        const pack_layout l = LAYOUT(ID, __VA_ARGS__);                                                                 \
+        size_t t = 0;                                                                                                  \
+        for (; x->lo && t < tokens; t++) BODY(1, true);                                                                \
+        for (; t + 4 <= tokens; t += 4) BODY(4, false);                                                                \
+        for (; t < tokens; t++) BODY(1, false);                                                                        \
     }
 QUANT(PACK_B8, 8, 32, false, false, 128, false)
 QUANT(PACK_B8_MIN, 8, 32, false, true, 0, false)
@@ -179,10 +195,16 @@ QUANT(PACK_K8_16, 8, 16, true, false, 32, false)
 
 #define ROW(ID) [ID] = gemm_##ID
 const kern kern_avx2 = {
-    .name = "avx2", .usable = usable,
-    .gemm = {ROW(PACK_F32), ROW(PACK_F16), ROW(PACK_BF16), ROW(PACK_B8), ROW(PACK_B8_MIN), ROW(PACK_N4), ROW(PACK_N4_MIN),
-             ROW(PACK_N4_TABLE), ROW(PACK_K4_MIN32), ROW(PACK_K8_MIN32), ROW(PACK_K4_MIN16), ROW(PACK_K4_16), ROW(PACK_K8_16)},
-    .quantize = vec_quantize, .norm_rms = vec_norm_rms, .norm_layer = vec_norm_layer, .silu_mul = vec_silu_mul,
-    .gelu_mul = vec_gelu_mul, .softmax_exp = vec_softmax_exp,
+    .name = "avx2",
+    .usable = usable,
+    .gemm = {ROW(PACK_F32), ROW(PACK_F16), ROW(PACK_BF16), ROW(PACK_B8), ROW(PACK_B8_MIN), ROW(PACK_N4),
+             ROW(PACK_N4_MIN), ROW(PACK_N4_TABLE), ROW(PACK_K4_MIN32), ROW(PACK_K8_MIN32), ROW(PACK_K4_MIN16),
+             ROW(PACK_K4_16), ROW(PACK_K8_16)},
+    .quantize = vec_quantize,
+    .norm_rms = vec_norm_rms,
+    .norm_layer = vec_norm_layer,
+    .silu_mul = vec_silu_mul,
+    .gelu_mul = vec_gelu_mul,
+    .softmax_exp = vec_softmax_exp,
 };
 #endif

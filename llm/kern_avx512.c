@@ -1,13 +1,14 @@
-/* Kernels for AVX-512 with VNNI. Lane r of a vector is row r of the panel. Each body is written once, with the layout, the number of
- * tokens and the digits of the activations as compile-time constants. */
+/* Kernels for AVX-512 with VNNI. Lane r of a vector is row r of the panel. Each body is written once, with the layout,
+ * the number of tokens and the digits of the activations as compile-time constants. */
 #include "llm/kern_vec.h"
 #if defined(__x86_64__)
 #include <immintrin.h>
 #define INLINE static inline __attribute__((always_inline))
 
 static bool usable(void) {
-    return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl") &&
-           __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vnni") && __builtin_cpu_supports("avx512vbmi");
+    return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+           __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq") &&
+           __builtin_cpu_supports("avx512vnni") && __builtin_cpu_supports("avx512vbmi");
 }
 
 INLINE __m512 load_elems(pack_id id, const uint8_t *panel, size_t k) {
@@ -17,9 +18,10 @@ INLINE __m512 load_elems(pack_id id, const uint8_t *panel, size_t k) {
     return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(half), 16));
 }
 
-/* Two sums per token, of even and of odd columns, for any NT: the order of additions must not depend on how many tokens share a
- * call, or results would depend on the number of threads. */
-INLINE void float_body(pack_id id, int NT, const uint8_t *panel, const acts *x, size_t first, float *y, size_t y_stride) {
+/* Two sums per token, of even and of odd columns, for any NT: the order of additions must not depend on how many tokens
+ * share a call, or results would depend on the number of threads. */
+INLINE void float_body(pack_id id, int NT, const uint8_t *panel, const acts *x, size_t first, float *y,
+                       size_t y_stride) {
     enum { UNROLL = 2 };
     __m512 sum[8][UNROLL];
     const float *v = x->f + first * x->stride;
@@ -29,7 +31,8 @@ INLINE void float_body(pack_id id, int NT, const uint8_t *panel, const acts *x, 
     for (; k + (size_t)UNROLL <= x->cols; k += (size_t)UNROLL)
         for (int u = 0; u < UNROLL; u++) {
             __m512 w = load_elems(id, panel, k + (size_t)u);
-            for (int t = 0; t < NT; t++) sum[t][u] = _mm512_fmadd_ps(w, _mm512_set1_ps(v[(size_t)t * stride + k + (size_t)u]), sum[t][u]);
+            for (int t = 0; t < NT; t++)
+                sum[t][u] = _mm512_fmadd_ps(w, _mm512_set1_ps(v[(size_t)t * stride + k + (size_t)u]), sum[t][u]);
         }
     for (; k < x->cols; k++)
         for (int t = 0; t < NT; t++)
@@ -40,17 +43,21 @@ INLINE void float_body(pack_id id, int NT, const uint8_t *panel, const acts *x, 
     }
 }
 
-#define FLOAT(ID)                                                                                                              \
-    static void gemm_##ID(const uint8_t *panel, const acts *x, size_t first, size_t tokens, float *y, size_t y_stride) {       \
-        size_t t = 0;                                                                                                          \
-        for (; t + 8 <= tokens; t += 8) float_body(ID, 8, panel, x, first + t, y + t * y_stride, y_stride);                 \
-        if (tokens - t >= 4) float_body(ID, 4, panel, x, first + t, y + t * y_stride, y_stride), t += 4;                    \
-        if (tokens - t >= 2) float_body(ID, 2, panel, x, first + t, y + t * y_stride, y_stride), t += 2;                    \
-        if (tokens - t) float_body(ID, 1, panel, x, first + t, y + t * y_stride, y_stride);                                 \
+#define FLOAT(ID)                                                                                                      \
+    static void gemm_##ID(const uint8_t *panel, const acts *x, size_t first, size_t tokens, float *y,                  \
+                          size_t y_stride) {                                                                           \
+        size_t t = 0;                                                                                                  \
+        for (; t + 8 <= tokens; t += 8) float_body(ID, 8, panel, x, first + t, y + t * y_stride, y_stride);            \
+        if (tokens - t >= 4) float_body(ID, 4, panel, x, first + t, y + t * y_stride, y_stride), t += 4;               \
+        if (tokens - t >= 2) float_body(ID, 2, panel, x, first + t, y + t * y_stride, y_stride), t += 2;               \
+        if (tokens - t) float_body(ID, 1, panel, x, first + t, y + t * y_stride, y_stride);                            \
     }
-FLOAT(PACK_F32) FLOAT(PACK_F16) FLOAT(PACK_BF16)
+FLOAT(PACK_F32)
+FLOAT(PACK_F16) FLOAT(PACK_BF16)
 
-INLINE __m512 load_f16(const uint8_t *at) { return _mm512_cvtph_ps(_mm256_load_si256((const __m256i *)at)); }
+    INLINE __m512 load_f16(const uint8_t *at) {
+    return _mm512_cvtph_ps(_mm256_load_si256((const __m256i *)at));
+}
 
 /* Byte scales of one sub-block under the super-scale d. */
 INLINE __m512 load_byte_scale(const uint8_t *at, bool is_signed, __m512 d) {
@@ -66,12 +73,14 @@ INLINE __m512i broadcast4(const int8_t *at) {
 }
 
 /* One block of 32 columns for NT tokens. NA: digits of the activations, 1 or 2. */
-INLINE void quant_block(const pack_layout p, int NT, int NA, const uint8_t *quants, const acts *x, size_t first, size_t block,
-                        __m512 s0, __m512 s1, __m512 m0, __m512 m1, __m512 *sum) {
+INLINE void quant_block(const pack_layout p, int NT, int NA, const uint8_t *quants, const acts *x, size_t first,
+                        size_t block, __m512 s0, __m512 s1, __m512 m0, __m512 m1, __m512 *sum) {
     const __m512i low = _mm512_set1_epi8(15);
-    const __m512i table = _mm512_broadcast_i32x4(_mm_setr_epi8(1, 24, 45, 63, 79, 93, 106, 118, (char)129, (char)141, (char)153,
-                                                               (char)166, (char)181, (char)197, (char)217, (char)241));
-    const int8_t *hi = x->hi + first * x->stride + block * BLOCK_COLS, *lo = NA == 2 ? x->lo + first * x->stride + block * BLOCK_COLS : NULL;
+    const __m512i table =
+        _mm512_broadcast_i32x4(_mm_setr_epi8(1, 24, 45, 63, 79, 93, 106, 118, (char)129, (char)141, (char)153,
+                                             (char)166, (char)181, (char)197, (char)217, (char)241));
+    const int8_t *hi = x->hi + first * x->stride + block * BLOCK_COLS,
+                 *lo = NA == 2 ? x->lo + first * x->stride + block * BLOCK_COLS : NULL;
     const int32_t *sums = x->sums + first * (x->stride / 16) + 2 * block;
     bool split = p.sub_cols == 16;
     bool two_chains = split || NT <= 2;
@@ -100,8 +109,7 @@ INLINE void quant_block(const pack_layout p, int NT, int NA, const uint8_t *quan
                 if (NA == 2) {
                     digit[t][c] = _mm512_dpbusd_epi32(digit[t][c], w[h], broadcast4(hi + at));
                     dot[t][c] = _mm512_dpbusd_epi32(dot[t][c], w[h], broadcast4(lo + at));
-                } else
-                    dot[t][c] = _mm512_dpbusd_epi32(dot[t][c], w[h], broadcast4(hi + at));
+                } else dot[t][c] = _mm512_dpbusd_epi32(dot[t][c], w[h], broadcast4(hi + at));
             }
     }
     for (int t = 0; t < NT; t++) {
@@ -121,18 +129,19 @@ INLINE void quant_block(const pack_layout p, int NT, int NA, const uint8_t *quan
         if (p.min && split) {
             sum[t] = _mm512_fmadd_ps(m0, _mm512_set1_ps(scaled[0]), sum[t]);
             sum[t] = _mm512_fmadd_ps(m1, _mm512_set1_ps(scaled[1]), sum[t]);
-        } else if (p.min)
-            sum[t] = _mm512_fmadd_ps(m0, _mm512_set1_ps(scaled[0] + scaled[1]), sum[t]);
+        } else if (p.min) sum[t] = _mm512_fmadd_ps(m0, _mm512_set1_ps(scaled[0] + scaled[1]), sum[t]);
     }
 }
 
-INLINE void quant_super(const pack_layout p, int NT, int NA, const uint8_t *base, int blocks, const acts *x, size_t first, size_t block,
-                        __m512 *sum) {
+INLINE void quant_super(const pack_layout p, int NT, int NA, const uint8_t *base, int blocks, const acts *x,
+                        size_t first, size_t block, __m512 *sum) {
     const __m512 zero = _mm512_setzero_ps();
     size_t per_block = p.two_level ? (size_t)(BLOCK_COLS / p.sub_cols) * PANEL_ROWS : 2 * PANEL_ROWS;
     size_t scales_bytes = (per_block * (size_t)blocks + 63) & ~(size_t)63;
-    const uint8_t *mins = base + scales_bytes, *supers = mins + (p.min ? scales_bytes : 0), *quants = supers + (p.two_level ? 64 : 0);
-    __m512 d = p.two_level ? load_f16(supers) : zero, dmin = p.two_level && p.min ? _mm512_sub_ps(zero, load_f16(supers + 32)) : zero;
+    const uint8_t *mins = base + scales_bytes, *supers = mins + (p.min ? scales_bytes : 0),
+                  *quants = supers + (p.two_level ? 64 : 0);
+    __m512 d = p.two_level ? load_f16(supers) : zero,
+           dmin = p.two_level && p.min ? _mm512_sub_ps(zero, load_f16(supers + 32)) : zero;
     for (int b = 0; b < blocks; b++) {
         __m512 s0, s1 = zero, m0 = zero, m1 = zero;
         if (!p.two_level) {
@@ -144,19 +153,24 @@ INLINE void quant_super(const pack_layout p, int NT, int NA, const uint8_t *base
         } else {
             s0 = load_byte_scale(base + 32 * b, !p.min, d);
             s1 = load_byte_scale(base + 32 * b + 16, !p.min, d);
-            if (p.min) m0 = load_byte_scale(mins + 32 * b, false, dmin), m1 = load_byte_scale(mins + 32 * b + 16, false, dmin);
+            if (p.min)
+                m0 = load_byte_scale(mins + 32 * b, false, dmin), m1 = load_byte_scale(mins + 32 * b + 16, false, dmin);
         }
         quant_block(p, NT, NA, quants, x, first, block + (size_t)b, s0, s1, m0, m1, sum);
         quants += PANEL_ROWS * BLOCK_COLS * p.bits / 8;
     }
 }
 
-INLINE void quant_body(const pack_layout p, int NT, int NA, const uint8_t *panel, const acts *x, size_t first, float *y, size_t y_stride) {
+INLINE void quant_body(const pack_layout p, int NT, int NA, const uint8_t *panel, const acts *x, size_t first, float *y,
+                       size_t y_stride) {
     __m512 sum[8];
     for (int t = 0; t < NT; t++) sum[t] = _mm512_setzero_ps();
-    size_t blocks = x->cols / BLOCK_COLS, b = 0, scales = (size_t)(p.two_level ? 16 * (32 / p.sub_cols) : 32) * SUPER_BLOCKS;
-    size_t bytes = scales * (p.min ? 2 : 1) + (p.two_level ? 64 : 0) + (size_t)SUPER_BLOCKS * PANEL_ROWS * BLOCK_COLS * (size_t)p.bits / 8;
-    for (; b + SUPER_BLOCKS <= blocks; b += SUPER_BLOCKS, panel += bytes) quant_super(p, NT, NA, panel, SUPER_BLOCKS, x, first, b, sum);
+    size_t blocks = x->cols / BLOCK_COLS, b = 0,
+           scales = (size_t)(p.two_level ? 16 * (32 / p.sub_cols) : 32) * SUPER_BLOCKS;
+    size_t bytes = scales * (p.min ? 2 : 1) + (p.two_level ? 64 : 0) +
+                   (size_t)SUPER_BLOCKS * PANEL_ROWS * BLOCK_COLS * (size_t)p.bits / 8;
+    for (; b + SUPER_BLOCKS <= blocks; b += SUPER_BLOCKS, panel += bytes)
+        quant_super(p, NT, NA, panel, SUPER_BLOCKS, x, first, b, sum);
     if (b < blocks) quant_super(p, NT, NA, panel, (int)(blocks - b), x, first, b, sum);
     for (int t = 0; t < NT; t++) _mm512_storeu_ps(y + (size_t)t * y_stride, sum[t]);
 }
@@ -189,23 +203,26 @@ void kern_quantize_avx512(const acts *a, size_t token) {
 }
 
 /* The rows of pack.c again, as compile-time constants; test_kern holds the two together. */
-#define LAYOUT(ID, BITS, SUB, TWO, MIN, ZERO, TABLE) \
-    (pack_layout){.id = ID, .bits = BITS, .sub_cols = SUB, .two_level = TWO, .min = MIN, .zero = ZERO, .table = TABLE}
+#define LAYOUT(ID, BITS, SUB, TWO, MIN, ZERO, TABLE)                                                                   \
+    (pack_layout) {                                                                                                    \
+        .id = ID, .bits = BITS, .sub_cols = SUB, .two_level = TWO, .min = MIN, .zero = ZERO, .table = TABLE            \
+    }
 #define BODY(NT, NA, L) quant_body(L, NT, NA, panel, x, first + t, y + t * y_stride, y_stride)
-#define QUANT(ID, ...)                                                                                                         \
-    static void gemm_##ID(const uint8_t *panel, const acts *x, size_t first, size_t tokens, float *y, size_t y_stride) {       \
-        const pack_layout l = LAYOUT(ID, __VA_ARGS__);                                                                         \
-        size_t t = 0;                                                                                                          \
-        if (x->lo) {                                                                                                           \
-            for (; t + 4 <= tokens; t += 4) BODY(4, 2, l);                                                                     \
-            if (tokens - t >= 2) BODY(2, 2, l), t += 2;                                                                        \
-            if (tokens - t) BODY(1, 2, l);                                                                                     \
-            return;                                                                                                            \
-        }                                                                                                                      \
-        for (; t + 8 <= tokens; t += 8) BODY(8, 1, l);                                                                         \
-        if (tokens - t >= 4) BODY(4, 1, l), t += 4;                                                                            \
-        if (tokens - t >= 2) BODY(2, 1, l), t += 2;                                                                            \
-        if (tokens - t) BODY(1, 1, l);                                                                                         \
+#define QUANT(ID, ...)                                                                                                 \
+    static void gemm_##ID(const uint8_t *panel, const acts *x, size_t first, size_t tokens, float *y,                  \
+                          size_t y_stride) {                                                                           \
+        const pack_layout l = LAYOUT(ID, __VA_ARGS__);                                                                 \
+        size_t t = 0;                                                                                                  \
+        if (x->lo) {                                                                                                   \
+            for (; t + 4 <= tokens; t += 4) BODY(4, 2, l);                                                             \
+            if (tokens - t >= 2) BODY(2, 2, l), t += 2;                                                                \
+            if (tokens - t) BODY(1, 2, l);                                                                             \
+            return;                                                                                                    \
+        }                                                                                                              \
+        for (; t + 8 <= tokens; t += 8) BODY(8, 1, l);                                                                 \
+        if (tokens - t >= 4) BODY(4, 1, l), t += 4;                                                                    \
+        if (tokens - t >= 2) BODY(2, 1, l), t += 2;                                                                    \
+        if (tokens - t) BODY(1, 1, l);                                                                                 \
     }
 QUANT(PACK_B8, 8, 32, false, false, 128, false)
 QUANT(PACK_B8_MIN, 8, 32, false, true, 0, false)
@@ -220,10 +237,16 @@ QUANT(PACK_K8_16, 8, 16, true, false, 32, false)
 
 #define ROW(ID) [ID] = gemm_##ID
 const kern kern_avx512 = {
-    .name = "avx512", .usable = usable,
-    .gemm = {ROW(PACK_F32), ROW(PACK_F16), ROW(PACK_BF16), ROW(PACK_B8), ROW(PACK_B8_MIN), ROW(PACK_N4), ROW(PACK_N4_MIN),
-             ROW(PACK_N4_TABLE), ROW(PACK_K4_MIN32), ROW(PACK_K8_MIN32), ROW(PACK_K4_MIN16), ROW(PACK_K4_16), ROW(PACK_K8_16)},
-    .quantize = kern_quantize_avx512, .norm_rms = vec_norm_rms, .norm_layer = vec_norm_layer, .silu_mul = vec_silu_mul,
-    .gelu_mul = vec_gelu_mul, .softmax_exp = vec_softmax_exp,
+    .name = "avx512",
+    .usable = usable,
+    .gemm = {ROW(PACK_F32), ROW(PACK_F16), ROW(PACK_BF16), ROW(PACK_B8), ROW(PACK_B8_MIN), ROW(PACK_N4),
+             ROW(PACK_N4_MIN), ROW(PACK_N4_TABLE), ROW(PACK_K4_MIN32), ROW(PACK_K8_MIN32), ROW(PACK_K4_MIN16),
+             ROW(PACK_K4_16), ROW(PACK_K8_16)},
+    .quantize = kern_quantize_avx512,
+    .norm_rms = vec_norm_rms,
+    .norm_layer = vec_norm_layer,
+    .silu_mul = vec_silu_mul,
+    .gelu_mul = vec_gelu_mul,
+    .softmax_exp = vec_softmax_exp,
 };
 #endif

@@ -1,5 +1,5 @@
-/* Element-wise kernels in plain C, compiled once for each instruction set (the file that includes this sets the flags): loops
- * over 16 lanes that the compiler turns into vectors. Sums are kept per lane and folded in a fixed order. */
+/* Element-wise kernels in plain C, compiled once for each instruction set (the file that includes this sets the flags):
+ * loops over 16 lanes that the compiler turns into vectors. Sums are kept per lane and folded in a fixed order. */
 #ifndef INGOT_LLM_KERN_VEC_H
 #define INGOT_LLM_KERN_VEC_H
 #include "base/half.h"
@@ -112,7 +112,8 @@ static inline void vec_quantize(const acts *a, size_t token) {
         for (int i = 0; i < BLOCK_COLS; i++)
             digit[i] = lo ? (int32_t)((float)q[i] * (1.0f / ACT_DIGIT_BASE) + 12582912.0f - 12582912.0f) : q[i];
         for (int i = 0; i < BLOCK_COLS; i++) hi[b * BLOCK_COLS + (size_t)i] = (int8_t)digit[i];
-        for (int i = 0; lo && i < BLOCK_COLS; i++) lo[b * BLOCK_COLS + (size_t)i] = (int8_t)(q[i] - ACT_DIGIT_BASE * digit[i]);
+        for (int i = 0; lo && i < BLOCK_COLS; i++)
+            lo[b * BLOCK_COLS + (size_t)i] = (int8_t)(q[i] - ACT_DIGIT_BASE * digit[i]);
         int32_t first = 0, second = 0;
         for (int i = 0; i < 16; i++) first += q[i], second += q[i + 16];
         size_t at = token * (a->stride / 16) + 2 * b;

@@ -53,8 +53,19 @@ static uint64_t dim_size(const llm_config *c, dim what) {
 }
 
 /* When a tensor must be there. */
-typedef enum { IF_ALWAYS, IF_OPTIONAL, IF_SPLIT_QKV, IF_FUSED_QKV, IF_GATED, IF_QK_NORM, IF_POST_NORMS, IF_QKV_BIAS, IF_ALL_BIAS,
-               IF_FUSED_BIAS, IF_POSITIONS } need;
+typedef enum {
+    IF_ALWAYS,
+    IF_OPTIONAL,
+    IF_SPLIT_QKV,
+    IF_FUSED_QKV,
+    IF_GATED,
+    IF_QK_NORM,
+    IF_POST_NORMS,
+    IF_QKV_BIAS,
+    IF_ALL_BIAS,
+    IF_FUSED_BIAS,
+    IF_POSITIONS
+} need;
 
 static bool needed(const llm_arch *a, need n) {
     switch (n) {
@@ -80,7 +91,8 @@ typedef struct {
     need need;
 } place;
 
-#define L(n, field, rows, cols, need) {n, offsetof(llm_layer, field), rows, cols, need}
+#define L(n, field, rows, cols, need)                                                                                  \
+    { n, offsetof(llm_layer, field), rows, cols, need }
 static const place layer_places[] = {
     L("attn_norm.weight", attn_norm, DIM_ONE, DIM_WIDTH, IF_ALWAYS),
     L("attn_norm.bias", attn_norm_b, DIM_ONE, DIM_WIDTH, IF_ALL_BIAS),
@@ -108,7 +120,8 @@ static const place layer_places[] = {
     L("post_ffw_norm.weight", ffn_post_norm, DIM_ONE, DIM_WIDTH, IF_POST_NORMS),
 };
 #undef L
-#define M(n, field, rows, cols, need) {n, offsetof(llm_model, field), rows, cols, need}
+#define M(n, field, rows, cols, need)                                                                                  \
+    { n, offsetof(llm_model, field), rows, cols, need }
 static const place model_places[] = {
     M("token_embd.weight", embed, DIM_VOCAB, DIM_WIDTH, IF_ALWAYS),
     M("position_embd.weight", positions, DIM_CONTEXT, DIM_WIDTH, IF_POSITIONS),
@@ -122,13 +135,14 @@ static const place model_places[] = {
 static bool bind_one(llm_model *m, const place *p, const char *name, void *base, diag *d) {
     const llm_tensor *t = llm_model_tensor(m, name);
     const char *arch = m->config.arch->name;
-    if (!t) return !needed(m->config.arch, p->need) ||
-                   diag_error(d, "%s: tensor '%s' is missing; architecture '%s' needs it", m->path, name, arch);
+    if (!t)
+        return !needed(m->config.arch, p->need) ||
+               diag_error(d, "%s: tensor '%s' is missing; architecture '%s' needs it", m->path, name, arch);
     uint64_t rows = dim_size(&m->config, p->rows), cols = dim_size(&m->config, p->cols);
     if (t->rows != rows || t->cols != cols)
-        return diag_error(d, "%s: tensor '%s' is %llu x %llu, but the metadata of this '%s' model makes it %llu x %llu", m->path, name,
-                          (unsigned long long)t->rows, (unsigned long long)t->cols, arch, (unsigned long long)rows,
-                          (unsigned long long)cols);
+        return diag_error(d, "%s: tensor '%s' is %llu x %llu, but the metadata of this '%s' model makes it %llu x %llu",
+                          m->path, name, (unsigned long long)t->rows, (unsigned long long)t->cols, arch,
+                          (unsigned long long)rows, (unsigned long long)cols);
     memcpy((char *)base + p->field, &t, sizeof t);
     return true;
 }
@@ -141,25 +155,37 @@ typedef struct {
 static bool check_config(const llm_model *m, diag *d) {
     const llm_config *c = &m->config;
     const range ranges[] = {
-        {"block count", c->layers, 1, LLM_LAYERS_MAX},  {"width", c->width, 1, 1 << 20},
-        {"head count", c->heads, 1, 1 << 14},           {"KV head count", c->kv_heads, 1, c->heads},
-        {"head size", c->head_size, 1, 1 << 14},        {"feed-forward width", c->mlp_width, 1, 1 << 24},
-        {"vocabulary size", c->vocab, 1, 1 << 24},      {"context length", c->context, 1, 1u << 30},
+        {"block count", c->layers, 1, LLM_LAYERS_MAX},
+        {"width", c->width, 1, 1 << 20},
+        {"head count", c->heads, 1, 1 << 14},
+        {"KV head count", c->kv_heads, 1, c->heads},
+        {"head size", c->head_size, 1, 1 << 14},
+        {"feed-forward width", c->mlp_width, 1, 1 << 24},
+        {"vocabulary size", c->vocab, 1, 1 << 24},
+        {"context length", c->context, 1, 1u << 30},
         {"rope dimension count", c->rope_dims, 0, c->head_size},
     };
     for (size_t i = 0; i < sizeof ranges / sizeof *ranges; i++)
         if (ranges[i].value < ranges[i].low || ranges[i].value > ranges[i].high)
-            return diag_error(d, "%s: %s is %llu, outside %llu..%llu", m->path, ranges[i].what, (unsigned long long)ranges[i].value,
-                              (unsigned long long)ranges[i].low, (unsigned long long)ranges[i].high);
+            return diag_error(d, "%s: %s is %llu, outside %llu..%llu", m->path, ranges[i].what,
+                              (unsigned long long)ranges[i].value, (unsigned long long)ranges[i].low,
+                              (unsigned long long)ranges[i].high);
     if (c->heads % c->kv_heads)
         return diag_error(d, "%s: %u heads cannot share %u KV heads evenly", m->path, c->heads, c->kv_heads);
     if (c->rope != ROPE_NONE && (c->rope_dims == 0 || c->rope_dims % 2))
         return diag_error(d, "%s: rope dimension count %u is not a positive even number", m->path, c->rope_dims);
-    if (!(c->norm_eps > 0 && c->norm_eps < 1)) return diag_error(d, "%s: norm epsilon %g is outside (0, 1)", m->path, (double)c->norm_eps);
-    const struct { const char *what; double value; } positive[] = {
-        {"attention scale", c->attn_scale}, {"embedding scale", c->embed_scale}, {"rope theta", c->rope == ROPE_NONE ? 1 : c->rope_theta},
+    if (!(c->norm_eps > 0 && c->norm_eps < 1))
+        return diag_error(d, "%s: norm epsilon %g is outside (0, 1)", m->path, (double)c->norm_eps);
+    const struct {
+        const char *what;
+        double value;
+    } positive[] = {
+        {"attention scale", c->attn_scale},
+        {"embedding scale", c->embed_scale},
+        {"rope theta", c->rope == ROPE_NONE ? 1 : c->rope_theta},
         {"rope theta of windowed layers", c->rope == ROPE_NONE ? 1 : c->rope_theta_windowed},
-        {"rope scaling factor", c->scaling == ROPE_SCALING_NONE || c->scaling == ROPE_SCALING_FACTORS ? 1 : c->scaling_factor},
+        {"rope scaling factor",
+         c->scaling == ROPE_SCALING_NONE || c->scaling == ROPE_SCALING_FACTORS ? 1 : c->scaling_factor},
     };
     for (size_t i = 0; i < sizeof positive / sizeof *positive; i++)
         if (!(positive[i].value > 0 && isfinite(positive[i].value)))
@@ -209,7 +235,9 @@ static bool load(llm_model *m, const char *path, diag *d) {
     if (is_hf(path)) return model_load_hf(m, path, d);
     if (is_gguf(path)) return model_load_gguf(m, path, d);
     if (!file_exists(path)) return diag_error(d, "%s: no such file; `ingot model pull NAME` fetches one", path);
-    return diag_error(d, "%s: neither a GGUF file (it does not begin with 'GGUF') nor a folder with config.json and *.safetensors", path);
+    return diag_error(
+        d, "%s: neither a GGUF file (it does not begin with 'GGUF') nor a folder with config.json and *.safetensors",
+        path);
 }
 
 llm_model *llm_model_open(const char *path, diag *d) {

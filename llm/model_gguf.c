@@ -32,7 +32,8 @@ static uint32_t key_u32(keys *k, const char *key, bool required, uint32_t fallba
     }
     if (!gguf_get_u64(kv, 0, &value) || value > UINT32_MAX) fail(k, key, "is not a number of 32 bits without sign");
     for (uint64_t i = 1; i < kv->count && !k->failed; i++)
-        if (!gguf_get_u64(kv, i, &other) || other != value) fail(k, key, "differs between layers, which is not supported");
+        if (!gguf_get_u64(kv, i, &other) || other != value)
+            fail(k, key, "differs between layers, which is not supported");
     return (uint32_t)value;
 }
 
@@ -44,8 +45,10 @@ static double key_f64(keys *k, const char *key, double fallback) {
 }
 
 static void read_scaling(keys *k, llm_config *c) {
-    static const struct { const char *name; rope_scaling kind; } kinds[] = {
-        {"none", ROPE_SCALING_NONE}, {"linear", ROPE_SCALING_LINEAR}, {"yarn", ROPE_SCALING_YARN}};
+    static const struct {
+        const char *name;
+        rope_scaling kind;
+    } kinds[] = {{"none", ROPE_SCALING_NONE}, {"linear", ROPE_SCALING_LINEAR}, {"yarn", ROPE_SCALING_YARN}};
     const gguf_kv *kv = find(k, "rope.scaling.type");
     str type = STR("none");
     if (kv && !gguf_get_str(kv, 0, &type)) fail(k, "rope.scaling.type", "is not a string");
@@ -74,7 +77,8 @@ static void read_window(keys *k, llm_config *c) {
     if (listed && kv->count < c->layers) fail(k, "attention.sliding_window_pattern", "has fewer entries than layers");
     for (uint32_t l = 0; l < c->layers && l < LLM_LAYERS_MAX && c->window && !k->failed; l++) {
         bool windowed = period == 0 || (l + 1) % period != 0;
-        if (listed && !gguf_get_bool(kv, l, &windowed)) fail(k, "attention.sliding_window_pattern", "holds something that is not a bool");
+        if (listed && !gguf_get_bool(kv, l, &windowed))
+            fail(k, "attention.sliding_window_pattern", "holds something that is not a bool");
         c->windowed[l] = windowed;
     }
 }
@@ -87,8 +91,8 @@ static bool read_config(llm_config *c, const gguf *g, const char *path, diag *d)
     if (!c->arch) {
         strbuf names = {0};
         for (size_t i = 0; llm_arch_row(i); i++) strbuf_addf(&names, "%s%s", i ? ", " : "", llm_arch_row(i)->name);
-        diag_error(d, "%s: architecture '%.*s' is not supported; these are: %s", path, (int)(arch.n < 64 ? arch.n : 64), arch.p,
-                   names.data ? names.data : "");
+        diag_error(d, "%s: architecture '%.*s' is not supported; these are: %s", path, (int)(arch.n < 64 ? arch.n : 64),
+                   arch.p, names.data ? names.data : "");
         strbuf_free(&names);
         return false;
     }
@@ -102,12 +106,15 @@ static bool read_config(llm_config *c, const gguf *g, const char *path, diag *d)
     c->head_size = key_u32(&k, "attention.key_length", false, c->heads ? c->width / c->heads : 0);
     if (key_u32(&k, "attention.value_length", false, c->head_size) != c->head_size)
         fail(&k, "attention.value_length", "differs from key_length, which is not supported");
-    if (key_u32(&k, "expert_count", false, 0)) fail(&k, "expert_count", "says mixture of experts, which is not supported yet");
-    c->norm_eps = (float)key_f64(&k, c->arch->norm == NORM_RMS ? "attention.layer_norm_rms_epsilon" : "attention.layer_norm_epsilon", 1e-5);
+    if (key_u32(&k, "expert_count", false, 0))
+        fail(&k, "expert_count", "says mixture of experts, which is not supported yet");
+    c->norm_eps = (float)key_f64(
+        &k, c->arch->norm == NORM_RMS ? "attention.layer_norm_rms_epsilon" : "attention.layer_norm_epsilon", 1e-5);
     c->rope = c->arch->rope_gguf;
     c->rope_dims = c->rope == ROPE_NONE ? 0 : key_u32(&k, "rope.dimension_count", false, c->head_size);
     c->rope_theta = key_f64(&k, "rope.freq_base", c->arch->rope_theta);
-    c->rope_theta_windowed = key_f64(&k, "rope.freq_base_swa", c->arch->window_rope ? c->arch->rope_theta_windowed : c->rope_theta);
+    c->rope_theta_windowed =
+        key_f64(&k, "rope.freq_base_swa", c->arch->window_rope ? c->arch->rope_theta_windowed : c->rope_theta);
     read_scaling(&k, c);
     read_window(&k, c);
     /* Gemma 3 27B (62 layers) scales queries by width / heads, its sisters by the head size; files do not say which. */
@@ -124,12 +131,19 @@ static bool add_tensors(llm_model *m, const gguf *g, uint32_t file_index, diag *
     for (size_t i = 0; i < g->tensor_count; i++) {
         const gguf_tensor *t = &g->tensors[i];
         if (t->n_dims > 2)
-            return diag_error(d, "%s: tensor '%s' has %u dimensions; supported models have at most 2", m->path, t->name.p, t->n_dims);
+            return diag_error(d, "%s: tensor '%s' has %u dimensions; supported models have at most 2", m->path,
+                              t->name.p, t->n_dims);
         char *name = arena_strndup(m->memory, t->name.p, t->name.n);
         if (!name) return diag_oom(d, "tensor names");
-        if (map_get(&m->tensor_index, str_from(name), NULL)) return diag_error(d, "%s: tensor '%s' stands in two parts", m->path, name);
-        m->tensors[m->tensor_count] = (llm_tensor){.name = name, .type = t->type, .cols = t->dims[0], .rows = t->dims[1],
-            .offset_bytes = t->offset_bytes, .size_bytes = t->size_bytes, .file = file_index};
+        if (map_get(&m->tensor_index, str_from(name), NULL))
+            return diag_error(d, "%s: tensor '%s' stands in two parts", m->path, name);
+        m->tensors[m->tensor_count] = (llm_tensor){.name = name,
+                                                   .type = t->type,
+                                                   .cols = t->dims[0],
+                                                   .rows = t->dims[1],
+                                                   .offset_bytes = t->offset_bytes,
+                                                   .size_bytes = t->size_bytes,
+                                                   .file = file_index};
         if (!map_put(&m->tensor_index, str_from(name), m->tensor_count++)) return diag_oom(d, "tensor index");
     }
     return true;
@@ -150,7 +164,9 @@ static bool load_parts(llm_model *m, const gguf *first, unsigned count, diag *d)
     for (unsigned part = 1; part < count; part++) {
         char *path = part_path(m->memory, m->path, part, count);
         if (!path)
-            return diag_error(d, "%s: this is one part of a split model of %u; open the first, named ...-00001-of-%05u.gguf", m->path, count, count);
+            return diag_error(
+                d, "%s: this is one part of a split model of %u; open the first, named ...-00001-of-%05u.gguf", m->path,
+                count, count);
         if (!model_add_file(m, path, d)) return false;
         gguf g;
         arena *a;
@@ -168,7 +184,8 @@ static bool load_parts(llm_model *m, const gguf *first, unsigned count, diag *d)
     uint64_t expected;
     const gguf_kv *kv = gguf_find(first, "split.tensors.count");
     if (kv && gguf_get_u64(kv, 0, &expected) && expected != m->tensor_count)
-        return diag_error(d, "%s: its parts hold %zu tensors, %llu were announced", m->path, m->tensor_count, (unsigned long long)expected);
+        return diag_error(d, "%s: its parts hold %zu tensors, %llu were announced", m->path, m->tensor_count,
+                          (unsigned long long)expected);
     return true;
 }
 

@@ -24,8 +24,8 @@ static native_cost *mark(pass *s, int thread, native_step what) {
 
 static bool needs_integers(const llm_tensor *t) { return t && !pack_layout_of(t->type->id)->is_float; }
 
-/* Activations for the matrices a, b and c (which may be NULL): rows of `src`, through a norm when there is one, as integers when a
- * matrix is quantised. */
+/* Activations for the matrices a, b and c (which may be NULL): rows of `src`, through a norm when there is one, as
+ * integers when a matrix is quantised. */
 typedef struct {
     const float *src;
     size_t stride, cols;
@@ -37,7 +37,8 @@ typedef struct {
 static void prepare_row(pass *s, const input *in, const acts *a, uint32_t token) {
     native *n = s->n;
     const llm_config *c = &n->m->config;
-    const float *w = weights_vector(n->w, in->norm), *b = weights_vector(n->w, in->norm_bias), *x = in->src + token * in->stride;
+    const float *w = weights_vector(n->w, in->norm), *b = weights_vector(n->w, in->norm_bias),
+                *x = in->src + token * in->stride;
     if (w && c->arch->norm == NORM_RMS) n->k->norm_rms(x, w, c->norm_eps, a->f + token * a->stride, in->cols);
     if (w && c->arch->norm == NORM_LAYER) n->k->norm_layer(x, w, b, c->norm_eps, a->f + token * a->stride, in->cols);
     if (a->hi) n->k->quantize(a, token);
@@ -68,7 +69,7 @@ static acts prepare(pass *s, int thread, const input *in) {
 typedef struct {
     float *out;
     size_t stride;
-    bool add;                /* out += y */
+    bool add; /* out += y */
     const float *bias;
 } output;
 
@@ -102,11 +103,13 @@ static bool matmul(pass *s, int thread, const llm_tensor *w, const acts *x, uint
         for (size_t first = 0; first < tokens; first += block) {
             size_t count = tokens - first < block ? tokens - first : block;
             for (size_t panel = begin; panel < end; panel++) {
-                uint64_t row = (p.first_panel + panel) * PANEL_ROWS, rows = w->rows - row < PANEL_ROWS ? w->rows - row : PANEL_ROWS;
+                uint64_t row = (p.first_panel + panel) * PANEL_ROWS,
+                         rows = w->rows - row < PANEL_ROWS ? w->rows - row : PANEL_ROWS;
                 /* Tiles come back to their sums again and again: those stay close together. */
                 bool direct = !o->add && !o->bias && rows == PANEL_ROWS && !x->pairs;
                 float *y = direct ? o->out + first * o->stride + row : n->scratch[thread].panel;
-                n->k->gemm[layout->id](p.panels + panel * panel_bytes, x, first, count, y, direct ? o->stride : PANEL_ROWS);
+                n->k->gemm[layout->id](p.panels + panel * panel_bytes, x, first, count, y,
+                                       direct ? o->stride : PANEL_ROWS);
                 if (!direct) finish_panel(o, y, row, rows, first, count);
             }
         }
@@ -134,7 +137,8 @@ static void count_attention(pass *s, int thread, native_cost *cost, uint32_t lay
         keys += c->windowed[layer] && seen > c->window ? c->window : seen;
     }
     cost->flops += 4 * width * keys;
-    cost->kv_bytes += 2 * kv * (double)s->n->kv_elem_bytes * (pass_is_decode(s) ? keys + 1 : s->position + 2.0 * s->tokens);
+    cost->kv_bytes +=
+        2 * kv * (double)s->n->kv_elem_bytes * (pass_is_decode(s) ? keys + 1 : s->position + 2.0 * s->tokens);
     cost->activation_bytes += 4 * 2 * width * s->tokens;
 }
 
@@ -152,7 +156,8 @@ static void add_normed(pass *s, int thread, const llm_tensor *norm) {
 }
 
 /* The matrix that ends a block: its result joins the residual stream. */
-static bool project_back(pass *s, int thread, const llm_tensor *w, const llm_tensor *bias, const llm_tensor *post_norm, const acts *x) {
+static bool project_back(pass *s, int thread, const llm_tensor *w, const llm_tensor *bias, const llm_tensor *post_norm,
+                         const acts *x) {
     native *n = s->n;
     output o = {post_norm ? n->tmp : n->x, n->width_stride, !post_norm, weights_vector(n->w, bias)};
     if (!matmul(s, thread, w, x, s->tokens, &o)) return false;
@@ -169,7 +174,10 @@ static bool project_qkv(pass *s, int thread, const llm_layer *l, const acts *x) 
     native *n = s->n;
     const llm_config *c = &n->m->config;
     size_t q = (size_t)c->heads * c->head_size, kv = (size_t)c->kv_heads * c->head_size;
-    const struct { const llm_tensor *w, *b; size_t at; } parts[] = {{l->qkv, l->qkv_b, 0}, {l->q, l->q_b, 0}, {l->k, l->k_b, q}, {l->v, l->v_b, q + kv}};
+    const struct {
+        const llm_tensor *w, *b;
+        size_t at;
+    } parts[] = {{l->qkv, l->qkv_b, 0}, {l->q, l->q_b, 0}, {l->k, l->k_b, q}, {l->v, l->v_b, q + kv}};
     for (int i = 0; i < 4; i++) {
         output o = {n->qkv + parts[i].at, n->qkv_stride, false, weights_vector(n->w, parts[i].b)};
         if (parts[i].w && !matmul(s, thread, parts[i].w, x, s->tokens, &o)) return false;
@@ -184,7 +192,9 @@ static bool attention_block(pass *s, int thread, uint32_t layer) {
     native *n = s->n;
     const llm_config *c = &n->m->config;
     const llm_layer *l = &n->m->layers[layer];
-    acts x = prepare(s, thread, &(input){n->x, n->width_stride, c->width, s->tokens, l->attn_norm, l->attn_norm_b, {l->qkv, l->q, l->k, l->v}});
+    acts x = prepare(
+        s, thread,
+        &(input){n->x, n->width_stride, c->width, s->tokens, l->attn_norm, l->attn_norm_b, {l->qkv, l->q, l->k, l->v}});
     mark(s, thread, STEP_NORM);
     if (!project_qkv(s, thread, l, &x)) return false;
     native_rotate_and_store(s, thread, layer);
@@ -192,7 +202,8 @@ static bool attention_block(pass *s, int thread, uint32_t layer) {
     native_attention(s, thread, layer);
     barrier(s);
     count_attention(s, thread, mark(s, thread, STEP_ATTENTION), layer);
-    x = prepare(s, thread, &(input){n->att, n->q_stride, (size_t)c->heads * c->head_size, s->tokens, NULL, NULL, {l->o}});
+    x = prepare(s, thread,
+                &(input){n->att, n->q_stride, (size_t)c->heads * c->head_size, s->tokens, NULL, NULL, {l->o}});
     mark(s, thread, STEP_OTHER);
     return project_back(s, thread, l->o, l->o_b, l->attn_post_norm, &x);
 }
@@ -204,19 +215,23 @@ static void activate(pass *s, int thread, const llm_layer *l, bool own) {
     float *to = l->gate ? n->gate : n->up;
     size_t begin, end;
     pool_share(own ? pack_panels(c->mlp_width) : s->tokens, 1, thread, pool_threads(n->threads), &begin, &end);
-    size_t from = own ? begin * PANEL_ROWS : 0, until = own && end * PANEL_ROWS < c->mlp_width ? end * PANEL_ROWS : c->mlp_width;
+    size_t from = own ? begin * PANEL_ROWS : 0,
+           until = own && end * PANEL_ROWS < c->mlp_width ? end * PANEL_ROWS : c->mlp_width;
     void (*act)(float *, const float *, size_t) = c->arch->act == ACT_SILU ? n->k->silu_mul : n->k->gelu_mul;
     for (size_t t = own ? 0 : begin; t < (own ? s->tokens : end); t++)
-        if (from < until) act(to + t * n->mlp_stride + from, l->gate ? n->up + t * n->mlp_stride + from : NULL, until - from);
+        if (from < until)
+            act(to + t * n->mlp_stride + from, l->gate ? n->up + t * n->mlp_stride + from : NULL, until - from);
 }
 
 static bool mlp_block(pass *s, int thread, uint32_t layer) {
     native *n = s->n;
     const llm_config *c = &n->m->config;
     const llm_layer *l = &n->m->layers[layer];
-    acts x = prepare(s, thread, &(input){n->x, n->width_stride, c->width, s->tokens, l->ffn_norm, l->ffn_norm_b, {l->gate, l->up}});
+    acts x = prepare(
+        s, thread, &(input){n->x, n->width_stride, c->width, s->tokens, l->ffn_norm, l->ffn_norm_b, {l->gate, l->up}});
     mark(s, thread, STEP_NORM);
-    output gate = {n->gate, n->mlp_stride, false, weights_vector(n->w, l->gate_b)}, up = {n->up, n->mlp_stride, false, weights_vector(n->w, l->up_b)};
+    output gate = {n->gate, n->mlp_stride, false, weights_vector(n->w, l->gate_b)},
+           up = {n->up, n->mlp_stride, false, weights_vector(n->w, l->up_b)};
     if (l->gate && !matmul(s, thread, l->gate, &x, s->tokens, &gate)) return false;
     if (!matmul(s, thread, l->up, &x, s->tokens, &up)) return false;
     if (n->streamed) barrier(s); /* pieces cut gate and up at different rows */
@@ -225,7 +240,8 @@ static bool mlp_block(pass *s, int thread, uint32_t layer) {
     native_cost *cost = mark(s, thread, STEP_MATMUL);
     count_matmul(s, thread, cost, l->gate, s->tokens);
     count_matmul(s, thread, cost, l->up, s->tokens);
-    x = prepare(s, thread, &(input){l->gate ? n->gate : n->up, n->mlp_stride, c->mlp_width, s->tokens, NULL, NULL, {l->down}});
+    x = prepare(s, thread,
+                &(input){l->gate ? n->gate : n->up, n->mlp_stride, c->mlp_width, s->tokens, NULL, NULL, {l->down}});
     mark(s, thread, STEP_OTHER);
     return project_back(s, thread, l->down, l->down_b, l->ffn_post_norm, &x);
 }
@@ -234,7 +250,8 @@ static bool head(pass *s, int thread) {
     native *n = s->n;
     const llm_model *m = n->m;
     const float *last = n->x + (s->tokens - 1) * n->width_stride;
-    acts x = prepare(s, thread, &(input){last, n->width_stride, m->config.width, 1, m->output_norm, m->output_norm_b, {m->output}});
+    acts x = prepare(
+        s, thread, &(input){last, n->width_stride, m->config.width, 1, m->output_norm, m->output_norm_b, {m->output}});
     output o = {s->logits, acts_stride(m->config.vocab), false, NULL};
     if (!matmul(s, thread, m->output, &x, 1, &o)) return false;
     barrier(s);
@@ -258,7 +275,8 @@ static void run_pass(void *arg, int thread, int threads) {
     bool ok = true;
     if (thread == 0) s->mark = clock_seconds();
     angles(s, thread);
-    for (uint32_t l = 0; ok && l < s->n->m->config.layers; l++) ok = attention_block(s, thread, l) && mlp_block(s, thread, l);
+    for (uint32_t l = 0; ok && l < s->n->m->config.layers; l++)
+        ok = attention_block(s, thread, l) && mlp_block(s, thread, l);
     if (ok && s->logits) ok = head(s, thread);
     if (!ok && thread == 0) s->failed = true;
 }
@@ -282,7 +300,11 @@ static bool embed(native *n, const int32_t *ids, uint32_t count, diag *d) {
 static bool forward_batch(native *n, const int32_t *ids, uint32_t count, float *logits, diag *d) {
     double since = clock_seconds();
     if (!embed(n, ids, count, d)) return false;
-    pass s = {.n = n, .ids = ids, .tokens = count, .position = n->position, .logits = logits,
+    pass s = {.n = n,
+              .ids = ids,
+              .tokens = count,
+              .position = n->position,
+              .logits = logits,
               .digits = count == 1 ? n->decode_digits : n->prompt_digits};
     native_cost *cost = count == 1 ? &n->profile.decode[STEP_EMBED] : &n->profile.prompt[STEP_EMBED];
     cost->seconds += clock_seconds() - since;
@@ -300,7 +322,8 @@ static bool forward_batch(native *n, const int32_t *ids, uint32_t count, float *
 bool native_forward(native *n, const int32_t *ids, size_t count, float *logits, diag *d) {
     uint32_t before = n->position;
     if (count > n->context - n->position)
-        return diag_error(d, "%zu tokens do not fit: the context holds %u and %u are used; ask for more with --context", count, n->context, n->position);
+        return diag_error(d, "%zu tokens do not fit: the context holds %u and %u are used; ask for more with --context",
+                          count, n->context, n->position);
     for (size_t i = 0; i < count; i++)
         if (ids[i] < 0 || (uint32_t)ids[i] >= n->m->config.vocab)
             return diag_error(d, "token %d is outside the vocabulary of %u", ids[i], n->m->config.vocab);
@@ -325,8 +348,11 @@ const native_profile *native_get_profile(const native *n) { return &n->profile; 
 native_stats native_get_stats(const native *n) {
     const llm_config *c = &n->m->config;
     uint64_t token = 2ull * c->layers * c->kv_heads * c->head_size * n->kv_elem_bytes;
-    return (native_stats){.weights = weights_get_stats(n->w), .kv_bytes = (n->key_head_bytes + n->value_head_bytes) * c->kv_heads * c->layers,
-                          .kv_token_bytes = token, .activation_bytes = n->activation_bytes, .kernels = n->k->name};
+    return (native_stats){.weights = weights_get_stats(n->w),
+                          .kv_bytes = (n->key_head_bytes + n->value_head_bytes) * c->kv_heads * c->layers,
+                          .kv_token_bytes = token,
+                          .activation_bytes = n->activation_bytes,
+                          .kernels = n->k->name};
 }
 
 /* ---- memory ---- */
@@ -343,15 +369,18 @@ static bool make_acts(native *n, acts *a, size_t tokens, size_t stride) {
     bool two = n->prompt_digits == 2 || n->decode_digits == 2;
     a->stride = stride;
     return (a->f = block(n, tokens * stride * sizeof(float))) && (a->hi = block(n, tokens * stride)) &&
-           (!two || (a->lo = block(n, tokens * stride))) && (a->scale = block(n, tokens * (stride / BLOCK_COLS) * sizeof(float))) &&
-           (a->sums = block(n, tokens * (stride / 16) * sizeof(int32_t))) && (a->scaled_sums = block(n, tokens * (stride / 16) * sizeof(float)));
+           (!two || (a->lo = block(n, tokens * stride))) &&
+           (a->scale = block(n, tokens * (stride / BLOCK_COLS) * sizeof(float))) &&
+           (a->sums = block(n, tokens * (stride / 16) * sizeof(int32_t))) &&
+           (a->scaled_sums = block(n, tokens * (stride / 16) * sizeof(float)));
 }
 
 static size_t max3(size_t a, size_t b, size_t c) { return a > b ? (a > c ? a : c) : (b > c ? b : c); }
 
 static bool make_buffers(native *n) {
     const llm_config *c = &n->m->config;
-    size_t q = (size_t)c->heads * c->head_size, kv = (size_t)c->kv_heads * c->head_size, f = sizeof(float), b = n->batch;
+    size_t q = (size_t)c->heads * c->head_size, kv = (size_t)c->kv_heads * c->head_size, f = sizeof(float),
+           b = n->batch;
     n->block_cap = BLOCKS_SHARED + BLOCKS_PER_THREAD * pool_threads(n->threads);
     if (!(n->blocks = mem_alloc_n((size_t)n->block_cap, sizeof *n->blocks))) return false;
     n->width_stride = acts_stride(c->width);
@@ -365,14 +394,18 @@ static bool make_buffers(native *n) {
     bool ok = (n->x = block(n, b * n->width_stride * f)) && (n->tmp = block(n, b * n->width_stride * f)) &&
               (n->qkv = block(n, b * n->qkv_stride * f)) && (n->att = block(n, b * n->q_stride * f)) &&
               (n->gate = block(n, b * n->mlp_stride * f)) && (n->up = block(n, b * n->mlp_stride * f));
-    size_t widest = max3(n->width_stride, n->q_stride, n->mlp_stride), half = c->rope_dims / 2 + 1, rows = n->attention_rows;
+    size_t widest = max3(n->width_stride, n->q_stride, n->mlp_stride), half = c->rope_dims / 2 + 1,
+           rows = n->attention_rows;
     ok = ok && make_acts(n, &n->shared, b, widest);
-    for (int i = 0; ok && i < 2; i++) ok = (n->cosines[i] = block(n, b * half * f)) && (n->sines[i] = block(n, b * half * f));
-    if (ok && n->k->split) ok = (n->shared.pairs = block(n, (b + 15) / 16 * 16 * 2 * widest * sizeof(uint16_t))) != NULL;
+    for (int i = 0; ok && i < 2; i++)
+        ok = (n->cosines[i] = block(n, b * half * f)) && (n->sines[i] = block(n, b * half * f));
+    if (ok && n->k->split)
+        ok = (n->shared.pairs = block(n, (b + 15) / 16 * 16 * 2 * widest * sizeof(uint16_t))) != NULL;
     n->scratch = mem_alloc_n((size_t)pool_threads(n->threads), sizeof *n->scratch);
     for (int i = 0; ok && n->scratch && i < pool_threads(n->threads); i++) {
         thread_scratch *t = &n->scratch[i];
-        ok = make_acts(n, &t->own, PRIVATE_TOKENS, widest) && (t->panel = block(n, (b > rows ? b : rows) * PANEL_ROWS * f)) &&
+        ok = make_acts(n, &t->own, PRIVATE_TOKENS, widest) &&
+             (t->panel = block(n, (b > rows ? b : rows) * PANEL_ROWS * f)) &&
              (t->q = block(n, rows * n->head_stride * f)) && (t->scores = block(n, rows * n->score_stride * f));
     }
     return ok && n->scratch;
@@ -381,14 +414,16 @@ static bool make_buffers(native *n) {
 /* Plain heap memory and not huge pages: a cache for a long context is touched page by page as the text grows. */
 static bool make_cache(native *n) {
     const llm_config *c = &n->m->config;
-    size_t positions = (n->context + PANEL_ROWS - 1) / PANEL_ROWS * PANEL_ROWS, chunks = (c->head_size + PANEL_ROWS - 1) / PANEL_ROWS;
+    size_t positions = (n->context + PANEL_ROWS - 1) / PANEL_ROWS * PANEL_ROWS,
+           chunks = (c->head_size + PANEL_ROWS - 1) / PANEL_ROWS;
     n->key_head_bytes = kv_index_bytes(n, positions * c->head_size);
     n->value_head_bytes = kv_index_bytes(n, chunks * PANEL_ROWS * n->context);
     n->keys = mem_alloc_n(c->layers, sizeof *n->keys);
     n->values = mem_alloc_n(c->layers, sizeof *n->values);
     bool ok = n->keys && n->values;
     for (uint32_t l = 0; ok && l < c->layers; l++)
-        ok = (n->keys[l] = mem_alloc_n(c->kv_heads, n->key_head_bytes)) && (n->values[l] = mem_alloc_n(c->kv_heads, n->value_head_bytes));
+        ok = (n->keys[l] = mem_alloc_n(c->kv_heads, n->key_head_bytes)) &&
+             (n->values[l] = mem_alloc_n(c->kv_heads, n->value_head_bytes));
     return ok;
 }
 
@@ -405,7 +440,9 @@ native *native_new(llm_store *s, const native_options *o, pool *threads, diag *d
     const llm_config *c = &s->model->config;
     native *n = mem_alloc(sizeof *n);
     if (!n || !(n->memory = arena_new(0))) return mem_free(n), diag_oom(d, "engine"), NULL;
-    uint32_t wanted = o->context ? o->context : c->context < NATIVE_CONTEXT_DEFAULT ? c->context : NATIVE_CONTEXT_DEFAULT;
+    uint32_t wanted = o->context                            ? o->context
+                      : c->context < NATIVE_CONTEXT_DEFAULT ? c->context
+                                                            : NATIVE_CONTEXT_DEFAULT;
     n->m = s->model;
     n->k = o->kernels ? o->kernels : kern_best();
     n->threads = threads;
@@ -417,9 +454,11 @@ native *native_new(llm_store *s, const native_options *o, pool *threads, diag *d
     n->prompt_digits = o->prompt_digits ? o->prompt_digits : 2;
     n->decode_digits = o->decode_digits ? o->decode_digits : 2;
     n->streamed = o->weights.mode == WEIGHTS_STREAMED;
-    if (c->arch->positions && wanted > c->context) diag_error(d, "--context %u is more than the model's %u positions", wanted, c->context);
+    if (c->arch->positions && wanted > c->context)
+        diag_error(d, "--context %u is more than the model's %u positions", wanted, c->context);
     else if (n->batch > BATCH_MAX) diag_error(d, "--batch %u is more than %d", n->batch, BATCH_MAX);
-    else if (!make_buffers(n) || !make_cache(n)) diag_oom(d, "activations and KV cache; try a smaller --context or --batch");
+    else if (!make_buffers(n) || !make_cache(n))
+        diag_oom(d, "activations and KV cache; try a smaller --context or --batch");
     else if ((n->w = weights_open(s, &o->weights, threads, d)) && make_rope(n, d)) return n;
     native_free(n);
     return NULL;

@@ -1,5 +1,5 @@
-/* Attention of the native engine. Keys and values are kept as panels of the float layouts, so that scores = Q K^T and outputs = P V
- * both run on the same gemm as the weights, several (token, head) rows at once. */
+/* Attention of the native engine. Keys and values are kept as panels of the float layouts, so that scores = Q K^T and
+ * outputs = P V both run on the same gemm as the weights, several (token, head) rows at once. */
 #include "base/half.h"
 #include "llm/native_internal.h"
 
@@ -16,7 +16,8 @@ static void store_kv(pass *s, uint32_t layer, uint32_t token, uint32_t kv_head) 
     const llm_config *c = &n->m->config;
     size_t hs = c->head_size, position = s->position + token;
     const float *row = n->qkv + token * n->qkv_stride, *k = row + (c->heads + kv_head) * hs, *v = k + c->kv_heads * hs;
-    uint8_t *keys = n->keys[layer] + kv_head * n->key_head_bytes, *values = n->values[layer] + kv_head * n->value_head_bytes;
+    uint8_t *keys = n->keys[layer] + kv_head * n->key_head_bytes,
+            *values = n->values[layer] + kv_head * n->value_head_bytes;
     size_t panel = position / PANEL_ROWS * PANEL_ROWS * hs, lane = position % PANEL_ROWS;
     for (size_t i = 0; i < hs; i++) store_elem(n, keys, panel + i * PANEL_ROWS + lane, k[i]);
     for (size_t i = 0; i < hs; i++)
@@ -37,7 +38,8 @@ void native_rotate_and_store(pass *s, int thread, uint32_t layer) {
         float *head = n->qkv + token * n->qkv_stride + (size_t)h * c->head_size;
         const float *w = h < c->heads ? q_norm : k_norm;
         if (w) n->k->norm_rms(head, w, c->norm_eps, head, c->head_size);
-        if (c->rope != ROPE_NONE) rope_apply(&n->rope[which], n->cosines[which] + token * half, n->sines[which] + token * half, head);
+        if (c->rope != ROPE_NONE)
+            rope_apply(&n->rope[which], n->cosines[which] + token * half, n->sines[which] + token * half, head);
         if (h >= c->heads) store_kv(s, layer, token, h - c->heads);
     }
 }
@@ -57,12 +59,15 @@ static void attend(pass *s, thread_scratch *t, uint32_t layer, uint32_t kv_head,
     }
     size_t last = s->position + (row + rows - 1) / group;
     size_t from = first_visible(c, layer, s->position + row / group) / PANEL_ROWS * PANEL_ROWS, count = last + 1 - from;
-    const uint8_t *keys = n->keys[layer] + kv_head * n->key_head_bytes, *values = n->values[layer] + kv_head * n->value_head_bytes;
+    const uint8_t *keys = n->keys[layer] + kv_head * n->key_head_bytes,
+                  *values = n->values[layer] + kv_head * n->value_head_bytes;
     acts q = {.f = t->q, .cols = hs, .stride = n->head_stride};
     for (size_t p = 0; p < count; p += PANEL_ROWS)
-        n->k->gemm[n->kv_layout](keys + kv_index_bytes(n, (from + p) * hs), &q, 0, rows, t->scores + p, n->score_stride);
+        n->k->gemm[n->kv_layout](keys + kv_index_bytes(n, (from + p) * hs), &q, 0, rows, t->scores + p,
+                                 n->score_stride);
     for (size_t r = 0; r < rows; r++) {
-        size_t position = s->position + (row + r) / group, begin = first_visible(c, layer, position) - from, end = position + 1 - from;
+        size_t position = s->position + (row + r) / group, begin = first_visible(c, layer, position) - from,
+               end = position + 1 - from;
         float *scores = t->scores + r * n->score_stride;
         memset(scores, 0, begin * sizeof(float));
         memset(scores + end, 0, (count - end) * sizeof(float));
@@ -71,7 +76,8 @@ static void attend(pass *s, thread_scratch *t, uint32_t layer, uint32_t kv_head,
     acts p = {.f = t->scores, .cols = count, .stride = n->score_stride};
     for (size_t d = 0; d < hs; d += PANEL_ROWS) {
         size_t lanes = hs - d < PANEL_ROWS ? hs - d : PANEL_ROWS;
-        n->k->gemm[n->kv_layout](values + kv_index_bytes(n, (d / PANEL_ROWS * n->context + from) * PANEL_ROWS), &p, 0, rows, t->panel, PANEL_ROWS);
+        n->k->gemm[n->kv_layout](values + kv_index_bytes(n, (d / PANEL_ROWS * n->context + from) * PANEL_ROWS), &p, 0,
+                                 rows, t->panel, PANEL_ROWS);
         for (size_t r = 0; r < rows; r++) {
             size_t token = (row + r) / group, head = kv_head * group + (row + r) % group;
             float *out = n->att + token * n->q_stride + head * hs + d;
@@ -80,13 +86,15 @@ static void attend(pass *s, thread_scratch *t, uint32_t layer, uint32_t kv_head,
     }
 }
 
-/* Items of up to attention_rows rows, dealt to the threads in turn: later tokens see more keys, so contiguous shares would not be even. */
+/* Items of up to attention_rows rows, dealt to the threads in turn: later tokens see more keys, so contiguous shares
+ * would not be even. */
 void native_attention(pass *s, int thread, uint32_t layer) {
     native *n = s->n;
     const llm_config *c = &n->m->config;
     int threads = pool_threads(n->threads);
     size_t per_head = (size_t)s->tokens * (c->heads / c->kv_heads), step = n->attention_rows;
-    if (per_head < step && c->kv_heads % (uint32_t)threads) step = 1; /* decode: whole groups would leave threads idle */
+    if (per_head < step && c->kv_heads % (uint32_t)threads)
+        step = 1; /* decode: whole groups would leave threads idle */
     size_t blocks = (per_head + step - 1) / step;
     for (size_t item = (size_t)thread; item < blocks * c->kv_heads; item += (size_t)threads) {
         size_t row = item % blocks * step, rows = per_head - row < step ? per_head - row : step;

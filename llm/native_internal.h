@@ -7,18 +7,18 @@
 enum {
     /* With few tokens every thread prepares all activations for itself, which is cheaper than a barrier. */
     PRIVATE_TOKENS = 4,
-    ATTENTION_ROWS = 32,     /* (token, head) rows that share one pass over keys and values */
-    BLOCKS_SHARED = 20, BLOCKS_PER_THREAD = 10, /* at least as many buffers as make_buffers asks for */
+    ATTENTION_ROWS = 32, /* (token, head) rows that share one pass over keys and values */
+    BLOCKS_SHARED = 20,
+    BLOCKS_PER_THREAD = 10, /* at least as many buffers as make_buffers asks for */
 };
 
 /* Scratch of one thread. */
 typedef struct {
-    acts own;                /* activations of up to PRIVATE_TOKENS tokens */
-    float *panel;            /* [batch][16] results of one panel */
-    float *q, *scores;       /* attention: [rows][head stride], [rows][score_stride] */
+    acts own;                      /* activations of up to PRIVATE_TOKENS tokens */
+    float *panel;                  /* [batch][16] results of one panel */
+    float *q, *scores;             /* attention: [rows][head stride], [rows][score_stride] */
     float inverse[ATTENTION_ROWS]; /* 1 / softmax sum of each row */
 } thread_scratch;
-
 
 struct native {
     const llm_model *m;
@@ -26,12 +26,13 @@ struct native {
     pool *threads;
     weights *w;
     uint32_t context, batch, position;
-    pack_id kv_layout;       /* PACK_F16 or PACK_F32 */
+    pack_id kv_layout; /* PACK_F16 or PACK_F32 */
     size_t kv_elem_bytes;
-    /* Keys of a KV head: panels of 16 positions, [d][16]. Values: chunks of 16 dims, [context][16]. Both are what gemm reads. */
+    /* Keys of a KV head: panels of 16 positions, [d][16]. Values: chunks of 16 dims, [context][16]. Both are what gemm
+     * reads. */
     uint8_t **keys, **values; /* [layer] -> [kv head][...] */
     size_t key_head_bytes, value_head_bytes;
-    rope_table rope[2];      /* full, windowed */
+    rope_table rope[2];           /* full, windowed */
     float *cosines[2], *sines[2]; /* [batch][rope_dims / 2] */
     float *x, *qkv, *att, *gate, *up, *tmp;
     size_t width_stride, qkv_stride, q_stride, mlp_stride, score_stride, head_stride;
@@ -42,8 +43,11 @@ struct native {
     int prompt_digits, decode_digits;
     uint64_t activation_bytes;
     native_profile profile;
-    arena *memory;           /* rope tables */
-    struct native_block { void *p; size_t bytes; } *blocks;  /* every buffer above */
+    arena *memory; /* rope tables */
+    struct native_block {
+        void *p;
+        size_t bytes;
+    } * blocks; /* every buffer above */
     int block_count, block_cap;
 };
 
@@ -52,9 +56,9 @@ typedef struct {
     native *n;
     const int32_t *ids;
     uint32_t tokens, position;
-    float *logits;           /* NULL: no head */
+    float *logits; /* NULL: no head */
     int digits;
-    double mark;             /* thread 0: when the present step began */
+    double mark; /* thread 0: when the present step began */
     bool failed;
 } pass;
 

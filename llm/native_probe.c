@@ -1,9 +1,9 @@
-/* What this host could do at most with this model: the rate at which the weights can be read, and the rate at which the kernels
- * multiply when everything is in the cache. Together they say which steps wait for memory. */
+/* What this host could do at most with this model: the rate at which the weights can be read, and the rate at which the
+ * kernels multiply when everything is in the cache. Together they say which steps wait for memory. */
+#include "llm/native_probe.h"
 #include "base/mem.h"
 #include "base/units.h"
 #include "llm/native_internal.h"
-#include "llm/native_probe.h"
 
 typedef struct {
     const uint8_t *bytes;
@@ -65,7 +65,8 @@ static void compute_share(void *arg, int thread, int threads) {
         rounds += 20;
         now = clock_seconds();
     }
-    c->flops[thread] = now > since ? 2.0 * PANEL_ROWS * (double)c->cols * (double)c->tokens * (double)rounds / (now - since) : 0;
+    c->flops[thread] =
+        now > since ? 2.0 * PANEL_ROWS * (double)c->cols * (double)c->tokens * (double)rounds / (now - since) : 0;
     mem_pages_free(panel, bytes);
     mem_pages_free(y, c->tokens * PANEL_ROWS * sizeof *y);
     mem_pages_free(f, c->tokens * stride * sizeof *f);
@@ -73,7 +74,8 @@ static void compute_share(void *arg, int thread, int threads) {
 
 double native_kernel_flops_per_s(native *n, pack_id layout, size_t tokens, double seconds) {
     if (tokens > n->batch) tokens = n->batch;
-    computing c = {.n = n, .layout = layout, .tokens = tokens, .cols = n->shared.stride < 512 ? 256 : 512, .seconds = seconds};
+    computing c = {
+        .n = n, .layout = layout, .tokens = tokens, .cols = n->shared.stride < 512 ? 256 : 512, .seconds = seconds};
     if (n->shared.stride < 256) c.cols = 32; /* tiny models: the shared buffers hold no more */
     c.flops = mem_alloc_n((size_t)pool_threads(n->threads), sizeof *c.flops);
     if (!c.flops) return 0;
@@ -103,7 +105,8 @@ static void judge(const native_cost *costs, double read_rate, double matrix_rate
     for (int i = 0; i < STEP_COUNT; i++) {
         const native_cost *c = &costs[i];
         bool attention = i == STEP_ATTENTION, matrix = i == STEP_MATMUL || i == STEP_HEAD;
-        double memory_s = (c->weight_bytes + c->kv_bytes) / read_rate, compute_s = c->flops / (attention ? float_rate : matrix_rate);
+        double memory_s = (c->weight_bytes + c->kv_bytes) / read_rate,
+               compute_s = c->flops / (attention ? float_rate : matrix_rate);
         b->total_s += c->seconds;
         if (!attention && !matrix) b->other_s += c->seconds;
         else if (memory_s > compute_s) b->memory_s += c->seconds;
@@ -114,11 +117,14 @@ static void judge(const native_cost *costs, double read_rate, double matrix_rate
 void native_judge(native *n, native_verdict *v) {
     const double seconds = 0.02;
     pack_id layout = main_layout(n);
-    *v = (native_verdict){.read_bytes_per_s = native_read_bytes_per_s(n, 2 * seconds), .layout = pack_layout_row(layout)->name};
+    *v = (native_verdict){.read_bytes_per_s = native_read_bytes_per_s(n, 2 * seconds),
+                          .layout = pack_layout_row(layout)->name};
     v->decode_flops_per_s = native_kernel_flops_per_s(n, layout, 1, seconds);
     v->prompt_flops_per_s = native_kernel_flops_per_s(n, layout, 64, seconds);
     v->float_flops_per_s = native_kernel_flops_per_s(n, PACK_F32, 8, seconds);
-    if (!(v->read_bytes_per_s > 0 && v->decode_flops_per_s > 0 && v->prompt_flops_per_s > 0 && v->float_flops_per_s > 0)) return;
+    if (!(v->read_bytes_per_s > 0 && v->decode_flops_per_s > 0 && v->prompt_flops_per_s > 0 &&
+          v->float_flops_per_s > 0))
+        return;
     judge(n->profile.prompt, v->read_bytes_per_s, v->prompt_flops_per_s, v->float_flops_per_s, &v->prompt);
     judge(n->profile.decode, v->read_bytes_per_s, v->decode_flops_per_s, v->float_flops_per_s, &v->decode);
 }

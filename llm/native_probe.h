@@ -10,15 +10,16 @@ double native_read_bytes_per_s(native *n, double seconds);
 /* Rate of the gemm kernel of a layout on one panel that stays in the cache, all threads together. */
 double native_kernel_flops_per_s(native *n, pack_id layout, size_t tokens, double seconds);
 
-/* Time of a phase by what bound it: a step of matrices or attention is bound by memory when reading its weights, keys and values at the
- * measured rate takes longer than its arithmetic at the measured rate. Norms, activations and barriers are `other`. */
+/* Time of a phase by what bound it: a step of matrices or attention is bound by memory when reading its weights, keys
+ * and values at the measured rate takes longer than its arithmetic at the measured rate. Norms, activations and
+ * barriers are `other`. */
 typedef struct {
     double total_s, memory_s, compute_s, other_s;
 } native_bound;
 
 typedef struct {
     double read_bytes_per_s, decode_flops_per_s, prompt_flops_per_s, float_flops_per_s;
-    const char *layout;       /* of the weights that the rates are for */
+    const char *layout; /* of the weights that the rates are for */
     native_bound prompt, decode;
 } native_verdict;
 

@@ -23,10 +23,11 @@ static const struct {
     dtype_id type;
     pack_id layout;
 } of_type[] = {
-    {DTYPE_F32, PACK_F32},   {DTYPE_F16, PACK_F16},        {DTYPE_BF16, PACK_BF16},      {DTYPE_Q8_0, PACK_B8},
-    {DTYPE_Q5_0, PACK_B8},   {DTYPE_Q5_1, PACK_B8_MIN},    {DTYPE_Q4_0, PACK_N4},        {DTYPE_Q4_1, PACK_N4_MIN},
-    {DTYPE_IQ4_NL, PACK_N4_TABLE}, {DTYPE_Q4_K, PACK_K4_MIN32}, {DTYPE_Q5_K, PACK_K8_MIN32}, {DTYPE_Q2_K, PACK_K4_MIN16},
-    {DTYPE_Q3_K, PACK_K4_16}, {DTYPE_Q6_K, PACK_K8_16},
+    {DTYPE_F32, PACK_F32},       {DTYPE_F16, PACK_F16},       {DTYPE_BF16, PACK_BF16},
+    {DTYPE_Q8_0, PACK_B8},       {DTYPE_Q5_0, PACK_B8},       {DTYPE_Q5_1, PACK_B8_MIN},
+    {DTYPE_Q4_0, PACK_N4},       {DTYPE_Q4_1, PACK_N4_MIN},   {DTYPE_IQ4_NL, PACK_N4_TABLE},
+    {DTYPE_Q4_K, PACK_K4_MIN32}, {DTYPE_Q5_K, PACK_K8_MIN32}, {DTYPE_Q2_K, PACK_K4_MIN16},
+    {DTYPE_Q3_K, PACK_K4_16},    {DTYPE_Q6_K, PACK_K8_16},
 };
 
 const pack_layout *pack_layout_row(pack_id id) { return &layouts[id]; }
@@ -56,8 +57,16 @@ size_t pack_panel_bytes(const pack_layout *p, uint64_t cols) {
 }
 
 static void put16(uint8_t *at, uint16_t v) { memcpy(at, &v, 2); }
-static uint16_t get16(const uint8_t *at) { uint16_t v; memcpy(&v, at, 2); return v; }
-static uint32_t get32(const uint8_t *at) { uint32_t v; memcpy(&v, at, 4); return v; }
+static uint16_t get16(const uint8_t *at) {
+    uint16_t v;
+    memcpy(&v, at, 2);
+    return v;
+}
+static uint32_t get32(const uint8_t *at) {
+    uint32_t v;
+    memcpy(&v, at, 4);
+    return v;
+}
 static void put32(uint8_t *at, uint32_t v) { memcpy(at, &v, 4); }
 
 /* Where one row's part of a superblock goes. */
@@ -68,9 +77,13 @@ typedef struct {
 } dest;
 
 static void put_scale16(const dest *t, int block, uint16_t v) { put16(t->base + 2 * (block * PANEL_ROWS + t->row), v); }
-static void put_min16(const dest *t, int block, uint16_t v) { put16(t->base + t->at.mins + 2 * (size_t)(block * PANEL_ROWS + t->row), v); }
+static void put_min16(const dest *t, int block, uint16_t v) {
+    put16(t->base + t->at.mins + 2 * (size_t)(block * PANEL_ROWS + t->row), v);
+}
 static void put_scale8(const dest *t, int sub, uint8_t v) { t->base[sub * PANEL_ROWS + t->row] = v; }
-static void put_min8(const dest *t, int sub, uint8_t v) { t->base[t->at.mins + (size_t)(sub * PANEL_ROWS + t->row)] = v; }
+static void put_min8(const dest *t, int sub, uint8_t v) {
+    t->base[t->at.mins + (size_t)(sub * PANEL_ROWS + t->row)] = v;
+}
 static void put_super(const dest *t, uint16_t d, uint16_t dmin) {
     put16(t->base + t->at.supers + 2 * (size_t)t->row, d);
     put16(t->base + t->at.supers + 2 * (size_t)(PANEL_ROWS + t->row), dmin);
@@ -87,7 +100,10 @@ static void put_nibbles(const dest *t, int block, const uint8_t q[16]) {
 }
 
 /* One block of 32 of a row, of the one-level types. */
-static void pack_q4_0(const dest *t, int b, const uint8_t *s) { put_scale16(t, b, get16(s)); put_nibbles(t, b, s + 2); }
+static void pack_q4_0(const dest *t, int b, const uint8_t *s) {
+    put_scale16(t, b, get16(s));
+    put_nibbles(t, b, s + 2);
+}
 static void pack_q4_1(const dest *t, int b, const uint8_t *s) {
     put_scale16(t, b, get16(s));
     put_min16(t, b, get16(s + 2));
@@ -134,7 +150,8 @@ static void pack_q4_k(const dest *t, const uint8_t *s) {
     for (int b = 0; b < 8; b++) {
         const uint8_t *q = s + 16 + 32 * (b / 2);
         uint8_t n[16];
-        for (int i = 0; i < 16; i++) n[i] = b & 1 ? (uint8_t)(q[i] >> 4 | (q[i + 16] & 0xF0)) : (uint8_t)((q[i] & 15) | q[i + 16] << 4);
+        for (int i = 0; i < 16; i++)
+            n[i] = b & 1 ? (uint8_t)(q[i] >> 4 | (q[i + 16] & 0xF0)) : (uint8_t)((q[i] & 15) | q[i + 16] << 4);
         put_nibbles(t, b, n);
     }
 }
@@ -186,7 +203,8 @@ static void pack_q3_k(const dest *t, const uint8_t *s) {
     }
     for (int b = 0; b < 8; b++) {
         uint8_t q[32], n[16];
-        for (int l = 0; l < 32; l++) q[l] = (uint8_t)((s[32 + 32 * (b / 4) + l] >> 2 * (b % 4) & 3) + (s[l] >> b & 1 ? 4 : 0));
+        for (int l = 0; l < 32; l++)
+            q[l] = (uint8_t)((s[32 + 32 * (b / 4) + l] >> 2 * (b % 4) & 3) + (s[l] >> b & 1 ? 4 : 0));
         nibbles_of(q, n);
         put_nibbles(t, b, n);
     }
@@ -200,12 +218,13 @@ typedef struct {
 
 static const packer packers[DTYPE_COUNT] = {
     [DTYPE_Q4_0] = {.block = pack_q4_0}, [DTYPE_IQ4_NL] = {.block = pack_q4_0}, [DTYPE_Q4_1] = {.block = pack_q4_1},
-    [DTYPE_Q5_0] = {.block = pack_q5_0}, [DTYPE_Q5_1] = {.block = pack_q5_1}, [DTYPE_Q8_0] = {.block = pack_q8_0},
-    [DTYPE_Q2_K] = {.super = pack_q2_k}, [DTYPE_Q3_K] = {.super = pack_q3_k}, [DTYPE_Q4_K] = {.super = pack_q4_k},
+    [DTYPE_Q5_0] = {.block = pack_q5_0}, [DTYPE_Q5_1] = {.block = pack_q5_1},   [DTYPE_Q8_0] = {.block = pack_q8_0},
+    [DTYPE_Q2_K] = {.super = pack_q2_k}, [DTYPE_Q3_K] = {.super = pack_q3_k},   [DTYPE_Q4_K] = {.super = pack_q4_k},
     [DTYPE_Q5_K] = {.super = pack_q5_k}, [DTYPE_Q6_K] = {.super = pack_q6_k},
 };
 
-static void pack_float(const uint8_t *rows, size_t row_bytes, int count, uint64_t cols, int elem_bytes, uint8_t *panel) {
+static void pack_float(const uint8_t *rows, size_t row_bytes, int count, uint64_t cols, int elem_bytes,
+                       uint8_t *panel) {
     if (count < PANEL_ROWS) memset(panel, 0, (size_t)cols * PANEL_ROWS * (size_t)elem_bytes);
     /* 64 columns at a time: the strided writes then stay in the first-level cache. */
     for (uint64_t from = 0; from < cols; from += 64) {
@@ -245,9 +264,11 @@ void pack_panel(dtype_id type, const uint8_t *file_rows, size_t row_bytes, int r
 static float element(const pack_layout *p, const uint8_t *base, pack_offsets at, int row, int col) {
     int block = col / BLOCK_COLS, in = col % BLOCK_COLS, sub = col / p->sub_cols, q;
     const uint8_t *quants = base + at.quants;
-    if (p->bits == 8) q = quants[(size_t)block * PANEL_ROWS * 32 + 64 * (size_t)(in / 4) + 4 * (size_t)row + (size_t)(in % 4)];
+    if (p->bits == 8)
+        q = quants[(size_t)block * PANEL_ROWS * 32 + 64 * (size_t)(in / 4) + 4 * (size_t)row + (size_t)(in % 4)];
     else {
-        int i = in % 16, byte = quants[(size_t)block * PANEL_ROWS * 16 + 64 * (size_t)(i / 4) + 4 * (size_t)row + (size_t)(i % 4)];
+        int i = in % 16,
+            byte = quants[(size_t)block * PANEL_ROWS * 16 + 64 * (size_t)(i / 4) + 4 * (size_t)row + (size_t)(i % 4)];
         q = in < 16 ? byte & 15 : byte >> 4;
     }
     int value = p->table ? pack_iq4_table[q] : q - p->zero;

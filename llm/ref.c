@@ -6,10 +6,10 @@
 struct ref {
     const llm_model *m;
     arena *memory;
-    float **weights;           /* [tensor] as f32, row by row */
-    float *keys, *values;      /* [layer][position][kv head][head size] */
+    float **weights;      /* [tensor] as f32, row by row */
+    float *keys, *values; /* [layer][position][kv head][head size] */
     float *x, *n, *q, *k, *v, *att, *gate, *up, *tmp, *scores, *cosines, *sines;
-    rope_table rope[2];        /* of full and of windowed layers */
+    rope_table rope[2]; /* of full and of windowed layers */
     uint32_t position, context;
 };
 
@@ -82,7 +82,8 @@ static void norm_and_rotate(ref *r, const llm_tensor *w, const rope_table *rope,
 
 static void attend(ref *r, uint32_t layer, uint32_t head) {
     const llm_config *c = &r->m->config;
-    size_t hs = c->head_size, kv_size = c->kv_heads * hs, base = (size_t)layer * r->context * kv_size + head / (c->heads / c->kv_heads) * hs;
+    size_t hs = c->head_size, kv_size = c->kv_heads * hs,
+           base = (size_t)layer * r->context * kv_size + head / (c->heads / c->kv_heads) * hs;
     uint32_t first = c->windowed[layer] && r->position >= c->window ? r->position - c->window + 1 : 0;
     const float *q = r->q + head * hs;
     float *out = r->att + head * hs, top = -INFINITY, total = 0;
@@ -138,9 +139,11 @@ static void mlp_block(ref *r, uint32_t layer) {
 bool ref_step(ref *r, int32_t token, float *logits, diag *d) {
     const llm_model *m = r->m;
     const llm_config *c = &m->config;
-    if (token < 0 || (uint32_t)token >= c->vocab) return diag_error(d, "token %d is outside the vocabulary of %u", token, c->vocab);
+    if (token < 0 || (uint32_t)token >= c->vocab)
+        return diag_error(d, "token %d is outside the vocabulary of %u", token, c->vocab);
     if (r->position >= r->context) return diag_error(d, "the context of %u tokens is full", r->context);
-    for (uint32_t i = 0; i < c->width; i++) r->x[i] = weight(r, m->embed)[(size_t)token * c->width + i] * c->embed_scale;
+    for (uint32_t i = 0; i < c->width; i++)
+        r->x[i] = weight(r, m->embed)[(size_t)token * c->width + i] * c->embed_scale;
     if (m->positions) add(r->x, weight(r, m->positions) + (size_t)r->position * c->width, c->width);
     for (uint32_t l = 0; l < c->layers; l++) {
         attention_block(r, l);
@@ -157,7 +160,7 @@ bool ref_step(ref *r, int32_t token, float *logits, diag *d) {
 static bool load_weights(ref *r, llm_store *s, diag *d) {
     for (size_t i = 0; i < r->m->tensor_count; i++) {
         const llm_tensor *t = &r->m->tensors[i];
-        r->weights[i] = arena_push_n(r->memory, float, t->rows *t->cols);
+        r->weights[i] = arena_push_n(r->memory, float, t->rows * t->cols);
         if (!r->weights[i]) return diag_oom(d, t->name);
         if (!store_read_f32(s, t, 0, t->rows, r->weights[i], d)) return false;
     }
@@ -168,15 +171,30 @@ static bool allocate(ref *r, diag *d) {
     const llm_config *c = &r->m->config;
     size_t q = (size_t)c->heads * c->head_size, kv = (size_t)c->kv_heads * c->head_size;
     size_t widest = q + 2 * kv > c->width ? q + 2 * kv : c->width;
-    const struct { float **p; size_t n; } rows[] = {
-        {&r->x, c->width}, {&r->n, c->width}, {&r->q, q}, {&r->k, kv}, {&r->v, kv}, {&r->att, q}, {&r->gate, c->mlp_width},
-        {&r->up, c->mlp_width}, {&r->tmp, widest}, {&r->scores, r->context}, {&r->cosines, c->head_size}, {&r->sines, c->head_size},
-        {&r->keys, (size_t)c->layers * r->context * kv}, {&r->values, (size_t)c->layers * r->context * kv},
+    const struct {
+        float **p;
+        size_t n;
+    } rows[] = {
+        {&r->x, c->width},
+        {&r->n, c->width},
+        {&r->q, q},
+        {&r->k, kv},
+        {&r->v, kv},
+        {&r->att, q},
+        {&r->gate, c->mlp_width},
+        {&r->up, c->mlp_width},
+        {&r->tmp, widest},
+        {&r->scores, r->context},
+        {&r->cosines, c->head_size},
+        {&r->sines, c->head_size},
+        {&r->keys, (size_t)c->layers * r->context * kv},
+        {&r->values, (size_t)c->layers * r->context * kv},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
         if (!(*rows[i].p = arena_push_n(r->memory, float, rows[i].n))) return diag_oom(d, "oracle state");
     const float *factors = weight(r, r->m->rope_freqs);
-    return rope_table_init(&r->rope[0], r->memory, c, factors, false, d) && rope_table_init(&r->rope[1], r->memory, c, factors, true, d);
+    return rope_table_init(&r->rope[0], r->memory, c, factors, false, d) &&
+           rope_table_init(&r->rope[1], r->memory, c, factors, true, d);
 }
 
 ref *ref_new(llm_store *s, uint32_t context, diag *d) {
@@ -198,7 +216,8 @@ void ref_free(ref *r) {
 }
 
 bool ref_logits(llm_store *s, const int32_t *ids, size_t count, float *logits, diag *d) {
-    if (count > s->model->config.context) return diag_error(d, "%zu tokens are more than the model's context of %u", count, s->model->config.context);
+    if (count > s->model->config.context)
+        return diag_error(d, "%zu tokens are more than the model's context of %u", count, s->model->config.context);
     ref *r = ref_new(s, (uint32_t)count, d);
     bool ok = r != NULL;
     for (size_t i = 0; ok && i < count; i++) ok = ref_step(r, ids[i], logits + i * s->model->config.vocab, d);

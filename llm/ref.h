@@ -1,5 +1,5 @@
-/* The oracle: one token after the other, one thread, f32, every weight widened to f32. Slow, short and obvious; it is the judge of
- * every faster engine. Dot products are summed in f64, so its own rounding is below what it judges.
+/* The oracle: one token after the other, one thread, f32, every weight widened to f32. Slow, short and obvious; it is
+ * the judge of every faster engine. Dot products are summed in f64, so its own rounding is below what it judges.
  *
  *     ref *r = ref_new(store, 512, d);
  *     ref_step(r, token, logits, d);          // logits [vocab], or NULL while the prompt is read
@@ -10,7 +10,7 @@
 
 typedef struct ref ref;
 
-ref *ref_new(llm_store *s, uint32_t context, diag *d);   /* NULL on failure; the store must outlive it */
+ref *ref_new(llm_store *s, uint32_t context, diag *d); /* NULL on failure; the store must outlive it */
 void ref_free(ref *r);
 bool ref_step(ref *r, int32_t token, float *logits, diag *d);
 

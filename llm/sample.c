@@ -18,13 +18,21 @@ struct sampler {
 };
 
 sampler *sampler_new(const sample_options *o, uint32_t vocab, diag *d) {
-    const struct { const char *name; double value, low, high; } ranges[] = {
-        {"temperature", o->temperature, 0, 1000}, {"top-k", o->top_k, 0, 1e9},        {"top-p", o->top_p, 0, 1},
-        {"min-p", o->min_p, 0, 1},                {"repetition penalty", o->repeat_penalty, 0.01, 100}, {"repeat window", o->repeat_last, 0, 1e6},
+    const struct {
+        const char *name;
+        double value, low, high;
+    } ranges[] = {
+        {"temperature", o->temperature, 0, 1000},
+        {"top-k", o->top_k, 0, 1e9},
+        {"top-p", o->top_p, 0, 1},
+        {"min-p", o->min_p, 0, 1},
+        {"repetition penalty", o->repeat_penalty, 0.01, 100},
+        {"repeat window", o->repeat_last, 0, 1e6},
     };
     for (size_t i = 0; i < sizeof ranges / sizeof *ranges; i++)
         if (!(ranges[i].value >= ranges[i].low && ranges[i].value <= ranges[i].high)) {
-            diag_error(d, "sampling: %s is %g, outside %g..%g", ranges[i].name, ranges[i].value, ranges[i].low, ranges[i].high);
+            diag_error(d, "sampling: %s is %g, outside %g..%g", ranges[i].name, ranges[i].value, ranges[i].low,
+                       ranges[i].high);
             return NULL;
         }
     sampler *s = mem_alloc(sizeof *s);
@@ -119,7 +127,8 @@ static size_t keep_top_p(candidate *c, size_t n, double top_p) {
 static size_t collect(sampler *s, const float *logits) {
     size_t n = 0;
     for (uint32_t i = 0; i < s->vocab; i++)
-        if (logits[i] == logits[i] && logits[i] > -INFINITY) s->candidates[n++] = (candidate){.logit = logits[i], .id = (int32_t)i};
+        if (logits[i] == logits[i] && logits[i] > -INFINITY)
+            s->candidates[n++] = (candidate){.logit = logits[i], .id = (int32_t)i};
     return n;
 }
 

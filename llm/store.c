@@ -6,7 +6,8 @@
 
 size_t store_read_bytes_max(uint64_t length) { return (size_t)length + 2 * STORE_CHUNK_BYTES; }
 
-bool store_read(llm_store *s, const llm_tensor *t, uint64_t begin, uint64_t end, uint8_t *buffer, const uint8_t **out, diag *d) {
+bool store_read(llm_store *s, const llm_tensor *t, uint64_t begin, uint64_t end, uint8_t *buffer, const uint8_t **out,
+                diag *d) {
     size_t tensor = (size_t)(t - s->model->tensors);
     uint64_t first = begin / STORE_CHUNK_BYTES, from = first * STORE_CHUNK_BYTES;
     uint64_t to = store_chunks(end) * STORE_CHUNK_BYTES;
@@ -17,10 +18,12 @@ bool store_read(llm_store *s, const llm_tensor *t, uint64_t begin, uint64_t end,
         uint64_t n = to - at < STORE_CHUNK_BYTES ? to - at : STORE_CHUNK_BYTES, chunk = at / STORE_CHUNK_BYTES;
         uint64_t got = XXH3_64bits(buffer + (at - from), n), recorded = s->hashes[tensor][chunk];
         if (got != recorded)
-            return diag_error(d, "%s: tensor '%s', bytes %llu to %llu: XXH3 is %016llx, recorded was %016llx; the file changed or is damaged. "
-                                 "Fetch it again, or if you replaced it on purpose run `ingot model accept %s`",
-                              s->model->path, t->name, (unsigned long long)at, (unsigned long long)(at + n), (unsigned long long)got,
-                              (unsigned long long)recorded, s->model->path);
+            return diag_error(d,
+                              "%s: tensor '%s', bytes %llu to %llu: XXH3 is %016llx, recorded was %016llx; the file "
+                              "changed or is damaged. "
+                              "Fetch it again, or if you replaced it on purpose run `ingot model accept %s`",
+                              s->model->path, t->name, (unsigned long long)at, (unsigned long long)(at + n),
+                              (unsigned long long)got, (unsigned long long)recorded, s->model->path);
     }
     *out = buffer + (begin - from);
     return true;
@@ -35,7 +38,8 @@ static void transpose(const float *stored, const llm_tensor *t, uint64_t first_r
 bool store_read_f32(llm_store *s, const llm_tensor *t, uint64_t first_row, uint64_t rows, float *out, diag *d) {
     bool transposed = t->form == TENSOR_TRANSPOSED; /* its rows lie scattered: read all of it */
     uint64_t row_bytes = t->size_bytes / t->rows, n = rows * t->cols;
-    uint64_t begin = transposed ? 0 : first_row * row_bytes, end = transposed ? t->size_bytes : begin + rows * row_bytes;
+    uint64_t begin = transposed ? 0 : first_row * row_bytes,
+             end = transposed ? t->size_bytes : begin + rows * row_bytes;
     uint8_t *buffer = mem_alloc(store_read_bytes_max(end - begin));
     float *stored = transposed ? mem_alloc_n(t->rows * t->cols, sizeof *stored) : out;
     const uint8_t *bytes;

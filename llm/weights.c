@@ -5,17 +5,17 @@
 #include <stdatomic.h>
 
 enum {
-    PIECE_BYTES = 1 << 20,        /* of a streamed band: small against the ring, large against a read's latency */
+    PIECE_BYTES = 1 << 20, /* of a streamed band: small against the ring, large against a read's latency */
     RING_BYTES_MAX = 32 << 20,
-    PASS_FLAGS = 4,               /* the loader runs at most one pass ahead */
+    PASS_FLAGS = 4, /* the loader runs at most one pass ahead */
 };
 
 typedef struct {
     uint32_t matrix;
     uint64_t first_panel, panels;
     size_t bytes;
-    uint8_t *resident;            /* NULL: comes through the ring */
-    uint32_t stream_index;        /* among the streamed pieces of a pass */
+    uint8_t *resident;     /* NULL: comes through the ring */
+    uint32_t stream_index; /* among the streamed pieces of a pass */
 } piece;
 
 typedef struct {
@@ -25,10 +25,11 @@ typedef struct {
     uint32_t first_piece, pieces;
 } matrix;
 
-/* A streamed piece in the ring. Tickets count streamed pieces over all passes; ticket k lives in slots[k % slot_count]. */
+/* A streamed piece in the ring. Tickets count streamed pieces over all passes; ticket k lives in slots[k % slot_count].
+ */
 typedef struct {
     uint8_t *data;
-    size_t ring_end;              /* ring offset just behind it: what releasing it frees */
+    size_t ring_end; /* ring offset just behind it: what releasing it frees */
     _Atomic uint32_t users_left;
 } slot;
 
@@ -38,15 +39,16 @@ struct weights {
     arena *memory;
     weights_mode mode;
     uint64_t budget_bytes, held_bytes;
-    float **vectors;              /* [tensor] */
+    float **vectors; /* [tensor] */
     struct {
         const llm_tensor *t;
-        uint8_t *bytes;           /* as in the file */
-    } rows[2];                    /* gathered row by row and no part of the schedule; resident mode only */
-    int32_t *matrix_of;           /* [tensor], -1 = not in the schedule */
+        uint8_t *bytes; /* as in the file */
+    } rows[2];          /* gathered row by row and no part of the schedule; resident mode only */
+    int32_t *matrix_of; /* [tensor], -1 = not in the schedule */
     matrix *matrices;
     piece *pieces;
-    uint32_t matrix_count, piece_count, stream_count, head_stream_begin; /* streamed pieces from here on belong to the head */
+    uint32_t matrix_count, piece_count, stream_count,
+        head_stream_begin; /* streamed pieces from here on belong to the head */
     uint8_t *arena_pages;
     size_t arena_pages_bytes;
     /* The ring and its loader. */
@@ -58,13 +60,13 @@ struct weights {
     bool loader_runs;
     diag *loader_diag;
     bool pass_head[PASS_FLAGS];
-    uint64_t pass_ticket;         /* ticket of stream index 0 in the present pass */
+    uint64_t pass_ticket; /* ticket of stream index 0 in the present pass */
     uint64_t next_pass_ticket;
-    _Alignas(64) _Atomic unsigned ready;    /* tickets loaded */
-    _Alignas(64) _Atomic unsigned freed;    /* tickets released by everybody */
-    _Alignas(64) _Atomic unsigned begun;    /* passes begun */
+    _Alignas(64) _Atomic unsigned ready; /* tickets loaded */
+    _Alignas(64) _Atomic unsigned freed; /* tickets released by everybody */
+    _Alignas(64) _Atomic unsigned begun; /* passes begun */
     _Atomic bool stop, failed;
-    _Atomic uint64_t wait_ns;     /* summed over threads */
+    _Atomic uint64_t wait_ns; /* summed over threads */
 };
 
 /* ---- the schedule ---- */
@@ -76,7 +78,8 @@ static bool add_matrix(weights *w, const llm_tensor *t, diag *d) {
     const pack_layout *layout = pack_layout_of(t->type->id);
     if (!layout) return diag_error(d, "%s: no kernel for type %s", t->name, t->type->name);
     w->matrix_of[t - w->store->model->tensors] = (int32_t)w->matrix_count;
-    w->matrices[w->matrix_count++] = (matrix){.t = t, .layout = layout, .panel_bytes = pack_panel_bytes(layout, t->cols)};
+    w->matrices[w->matrix_count++] =
+        (matrix){.t = t, .layout = layout, .panel_bytes = pack_panel_bytes(layout, t->cols)};
     return true;
 }
 
@@ -113,7 +116,8 @@ static bool plan_pieces(weights *w, diag *d) {
             x->first_piece = (uint32_t)count;
             for (uint64_t p = 0; p < panels; p += band, count++) {
                 uint64_t n = panels - p < band ? panels - p : band;
-                if (round) w->pieces[count] = (piece){.matrix = i, .first_panel = p, .panels = n, .bytes = n * x->panel_bytes};
+                if (round)
+                    w->pieces[count] = (piece){.matrix = i, .first_panel = p, .panels = n, .bytes = n * x->panel_bytes};
             }
             x->pieces = (uint32_t)count - x->first_piece;
         }
@@ -140,12 +144,14 @@ static void pack_transposed(const llm_tensor *t, const uint8_t *bytes, size_t pa
         uint64_t first = panel * PANEL_ROWS, n = t->rows - first < PANEL_ROWS ? t->rows - first : PANEL_ROWS;
         uint8_t *to = out + panel * panel_bytes;
         memset(to, 0, panel_bytes);
-        for (uint64_t k = 0; k < t->cols; k++) memcpy(to + k * PANEL_ROWS * elem, bytes + (k * t->rows + first) * elem, n * elem);
+        for (uint64_t k = 0; k < t->cols; k++)
+            memcpy(to + k * PANEL_ROWS * elem, bytes + (k * t->rows + first) * elem, n * elem);
     }
 }
 
 /* Reads, verifies and packs panels [first, first + count) of a piece to `out`. */
-static bool load_panels(weights *w, const piece *p, uint64_t first, uint64_t count, uint8_t *staging, uint8_t *out, diag *d) {
+static bool load_panels(weights *w, const piece *p, uint64_t first, uint64_t count, uint8_t *staging, uint8_t *out,
+                        diag *d) {
     const matrix *x = &w->matrices[p->matrix];
     const llm_tensor *t = x->t;
     piece part = {.matrix = p->matrix, .first_panel = p->first_panel + first, .panels = count};
@@ -158,8 +164,10 @@ static bool load_panels(weights *w, const piece *p, uint64_t first, uint64_t cou
         return true;
     }
     for (uint64_t i = 0; i < count; i++) {
-        uint64_t row = (part.first_panel + i) * PANEL_ROWS, rows = t->rows - row < PANEL_ROWS ? t->rows - row : PANEL_ROWS;
-        pack_panel(t->type->id, bytes + i * PANEL_ROWS * row_bytes, (size_t)row_bytes, (int)rows, t->cols, out + i * x->panel_bytes);
+        uint64_t row = (part.first_panel + i) * PANEL_ROWS,
+                 rows = t->rows - row < PANEL_ROWS ? t->rows - row : PANEL_ROWS;
+        pack_panel(t->type->id, bytes + i * PANEL_ROWS * row_bytes, (size_t)row_bytes, (int)rows, t->cols,
+                   out + i * x->panel_bytes);
     }
     return true;
 }
@@ -192,7 +200,8 @@ static void load_band(resident_load *l, uint64_t band, uint8_t *staging, diag *d
     const piece *p = l->pieces[low];
     uint64_t size = band_panels(l->w, p), first = (band - l->bands_before[low]) * size;
     uint64_t n = p->panels - first < size ? p->panels - first : size;
-    if (!load_panels(l->w, p, first, n, staging, p->resident + first * l->w->matrices[p->matrix].panel_bytes, d)) atomic_store(&l->failed, true);
+    if (!load_panels(l->w, p, first, n, staging, p->resident + first * l->w->matrices[p->matrix].panel_bytes, d))
+        atomic_store(&l->failed, true);
 }
 
 static void load_work(void *arg, int thread, int threads) {
@@ -220,8 +229,10 @@ static size_t staging_for(const weights *w, const piece *p, uint64_t panels) {
 
 static bool load_resident(weights *w, const weights_options *o, diag *d) {
     int threads = pool_threads(w->threads);
-    resident_load l = {.w = w, .pieces = arena_push_n(w->memory, const piece *, w->piece_count),
-                       .bands_before = arena_push_n(w->memory, uint64_t, w->piece_count), .diags = arena_push_n(w->memory, diag *, (size_t)threads)};
+    resident_load l = {.w = w,
+                       .pieces = arena_push_n(w->memory, const piece *, w->piece_count),
+                       .bands_before = arena_push_n(w->memory, uint64_t, w->piece_count),
+                       .diags = arena_push_n(w->memory, diag *, (size_t)threads)};
     if (!l.pieces || !l.bands_before || !l.diags) return diag_oom(d, "loading weights");
     bool ok = true;
     for (int i = 0; i < threads; i++) ok = (l.diags[i] = diag_new()) && ok;
@@ -249,7 +260,8 @@ static bool load_resident(weights *w, const weights_options *o, diag *d) {
     for (int i = 0; i < threads; i++) {
         if (l.diags[i] && !ok && diag_error_count(l.diags[i]) && !diag_error_count(d)) {
             str text = str_from(diag_text(l.diags[i]));
-            diag_error(d, "%.*s", (int)(text.n > 8 ? text.n - 8 : 0), text.p + 7); /* without "error: " and the newline */
+            diag_error(d, "%.*s", (int)(text.n > 8 ? text.n - 8 : 0),
+                       text.p + 7); /* without "error: " and the newline */
         }
         diag_free(l.diags[i]);
     }
@@ -264,8 +276,8 @@ static bool loader_wait(weights *w, _Atomic unsigned *word, unsigned seen) {
     return !atomic_load(&w->stop);
 }
 
-/* Room for `bytes` in one stretch of the ring, after the newest piece; waits for the oldest to be released. Tickets freed in order, so
- * the used part is [tail, head) around the ring. */
+/* Room for `bytes` in one stretch of the ring, after the newest piece; waits for the oldest to be released. Tickets
+ * freed in order, so the used part is [tail, head) around the ring. */
 typedef struct {
     size_t head, tail;
     uint64_t loaded, freed; /* tickets */
@@ -365,7 +377,8 @@ static size_t largest_piece(const weights *w, size_t *staging) {
     return largest;
 }
 
-/* Splits the budget: what fits stays, the rest passes through the ring. Sets `resident` of the pieces that stay (to a marker). */
+/* Splits the budget: what fits stays, the rest passes through the ring. Sets `resident` of the pieces that stay (to a
+ * marker). */
 static bool plan_budget(weights *w, size_t *resident_total, diag *d) {
     size_t staging, largest = largest_piece(w, &staging);
     uint64_t all = 0, threads = (uint64_t)pool_threads(w->threads);
@@ -377,7 +390,9 @@ static bool plan_budget(weights *w, size_t *resident_total, diag *d) {
         if (buffers + all > w->budget_bytes) {
             uint64_t least = buffers + 2 * largest + 2 * 64;
             if (w->budget_bytes < least)
-                return diag_error(d, "--resident-bytes %llu is too small for this model: vectors, buffers and two pieces in flight need %llu",
+                return diag_error(d,
+                                  "--resident-bytes %llu is too small for this model: vectors, buffers and two pieces "
+                                  "in flight need %llu",
                                   (unsigned long long)w->budget_bytes, (unsigned long long)least);
             uint64_t free_bytes = w->budget_bytes - buffers;
             w->ring_bytes = free_bytes / 4 > RING_BYTES_MAX ? RING_BYTES_MAX : (size_t)(free_bytes / 4);
@@ -404,7 +419,9 @@ static bool plan_budget(weights *w, size_t *resident_total, diag *d) {
 static bool place_resident(weights *w, size_t total, diag *d) {
     w->arena_pages_bytes = total;
     w->arena_pages = mem_pages(total ? total : 1);
-    if (!w->arena_pages) return diag_error(d, "out of memory: %s of weights; use --weights streamed --resident-bytes N", units_bytes((double)total).text);
+    if (!w->arena_pages)
+        return diag_error(d, "out of memory: %s of weights; use --weights streamed --resident-bytes N",
+                          units_bytes((double)total).text);
     uint8_t *at = w->arena_pages;
     for (uint32_t i = 0; i < w->piece_count; i++)
         if (w->pieces[i].resident) {
@@ -424,7 +441,8 @@ static bool start_loader(weights *w, diag *d) {
     w->loader_diag = diag_new();
     if (!w->slots || !w->ring || !w->staging || !w->loader_diag) return diag_oom(d, "ring of streamed weights");
     w->held_bytes += w->ring_bytes + w->staging_bytes;
-    if (pthread_create(&w->loader, NULL, loader_main, w)) return diag_error(d, "cannot start the thread that loads weights");
+    if (pthread_create(&w->loader, NULL, loader_main, w))
+        return diag_error(d, "cannot start the thread that loads weights");
     return w->loader_runs = true;
 }
 
@@ -479,9 +497,13 @@ void weights_close(weights *w) {
 
 /* ---- use ---- */
 
-const float *weights_vector(const weights *w, const llm_tensor *t) { return t ? w->vectors[t - w->store->model->tensors] : NULL; }
+const float *weights_vector(const weights *w, const llm_tensor *t) {
+    return t ? w->vectors[t - w->store->model->tensors] : NULL;
+}
 
-static const matrix *matrix_for(const weights *w, const llm_tensor *t) { return &w->matrices[w->matrix_of[t - w->store->model->tensors]]; }
+static const matrix *matrix_for(const weights *w, const llm_tensor *t) {
+    return &w->matrices[w->matrix_of[t - w->store->model->tensors]];
+}
 
 const pack_layout *weights_layout(const weights *w, const llm_tensor *t, size_t *panel_bytes, uint32_t *pieces) {
     const matrix *x = matrix_for(w, t);
@@ -560,7 +582,8 @@ const uint8_t *weights_resident_bytes(const weights *w, size_t *size) {
 }
 
 weights_stats weights_get_stats(const weights *w) {
-    weights_stats s = {.resident_bytes = w->held_bytes, .wait_seconds = 1e-9 * (double)w->wait_ns / pool_threads(w->threads)};
+    weights_stats s = {.resident_bytes = w->held_bytes,
+                       .wait_seconds = 1e-9 * (double)w->wait_ns / pool_threads(w->threads)};
     for (uint32_t i = 0; i < w->piece_count; i++) {
         s.packed_bytes += w->pieces[i].bytes;
         if (!w->pieces[i].resident) s.streamed_bytes += w->pieces[i].bytes;

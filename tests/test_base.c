@@ -1,5 +1,5 @@
-/* Do the foundations hold: halves bit for bit, UTF-8, maps that grow, messages with their place, files that are whole or absent,
- * threads that all pass each barrier? */
+/* Do the foundations hold: halves bit for bit, UTF-8, maps that grow, messages with their place, files that are whole
+ * or absent, threads that all pass each barrier? */
 #include "base/arena.h"
 #include "base/file.h"
 #include "base/half.h"
@@ -27,7 +27,8 @@ static void halves_round_to_even_and_back(void **state) {
         if (!isnan(b)) assert_int_equal(bf16_from_f32(b), h);
     }
     for (uint32_t h = 0; h < 0x7C00; h++) { /* the middle between neighbours goes to the even one */
-        float low = f32_from_f16((uint16_t)h), high = h + 1 == 0x7C00 ? 65536.0f : f32_from_f16((uint16_t)(h + 1)), middle = (low + high) / 2;
+        float low = f32_from_f16((uint16_t)h), high = h + 1 == 0x7C00 ? 65536.0f : f32_from_f16((uint16_t)(h + 1)),
+              middle = (low + high) / 2;
         assert_int_equal(f16_from_f32(middle), h & 1 ? h + 1 : h);
         assert_int_equal(f16_from_f32(nextafterf(middle, 0)), h);
         assert_int_equal(f16_from_f32(nextafterf(middle, INFINITY)), h + 1);
@@ -55,7 +56,16 @@ static void utf8_is_strict(void **state) {
         }
         assert_int_equal(utf8_incomplete_tail((str){bytes, n}), 0);
     }
-    const char *bad[] = {"\x80", "\xC0\x80", "\xC1\xBF", "\xE0\x80\x80", "\xED\xA0\x80", "\xF0\x80\x80\x80", "\xF4\x90\x80\x80", "\xF5\x80\x80\x80", "\xFF", "\xC3("};
+    const char *bad[] = {"\x80",
+                         "\xC0\x80",
+                         "\xC1\xBF",
+                         "\xE0\x80\x80",
+                         "\xED\xA0\x80",
+                         "\xF0\x80\x80\x80",
+                         "\xF4\x90\x80\x80",
+                         "\xF5\x80\x80\x80",
+                         "\xFF",
+                         "\xC3("};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) assert_int_equal(utf8_decode(str_from(bad[i]), 0, &cp), 0);
 }
 
@@ -90,8 +100,9 @@ static void messages_show_the_place(void **state) {
     diag_source src = {"layout.csl", STR("let a;\n\tset(4, hight);\n")};
     diag_at(d, DIAG_ERROR, &src, (span){15, 20}, "unknown name '%s'", "hight");
     diag_at(d, DIAG_NOTE, &src, (span){4, 5}, "did you mean this?");
-    assert_string_equal(diag_text(d), "layout.csl:2:9: error: unknown name 'hight'\n       set(4, hight);\n              ^~~~~\n"
-                                      "layout.csl:1:5: note: did you mean this?\n      let a;\n          ^\n");
+    assert_string_equal(diag_text(d),
+                        "layout.csl:2:9: error: unknown name 'hight'\n       set(4, hight);\n              ^~~~~\n"
+                        "layout.csl:1:5: note: did you mean this?\n      let a;\n          ^\n");
     assert_int_equal(diag_error_count(d), 1);
     for (int i = 0; i < 500; i++) diag_error(d, "more");
     assert_int_equal(diag_error_count(d), 501);
@@ -104,8 +115,11 @@ static void messages_show_the_place(void **state) {
 
 static void sizes_read_and_print(void **state) {
     (void)state;
-    const struct { const char *text; uint64_t bytes; } good[] = {
-        {"0", 0}, {"4096", 4096}, {"64M", 64 * MIB}, {"1.5GB", 1500000000}, {"2GiB", 2 * GIB}, {"10kB", 10000}, {"3K", 3072}};
+    const struct {
+        const char *text;
+        uint64_t bytes;
+    } good[] = {{"0", 0},          {"4096", 4096},  {"64M", 64 * MIB}, {"1.5GB", 1500000000},
+                {"2GiB", 2 * GIB}, {"10kB", 10000}, {"3K", 3072}};
     for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
         uint64_t v;
         assert_true(units_parse_bytes(str_from(good[i].text), &v));
@@ -224,9 +238,14 @@ static void random_numbers_are_fixed(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(halves_round_to_even_and_back), cmocka_unit_test(utf8_is_strict), cmocka_unit_test(maps_find_what_was_put),
-        cmocka_unit_test(messages_show_the_place), cmocka_unit_test(sizes_read_and_print), cmocka_unit_test(files_are_whole_or_absent),
-        cmocka_unit_test(barriers_hold), cmocka_unit_test(random_numbers_are_fixed),
+        cmocka_unit_test(halves_round_to_even_and_back),
+        cmocka_unit_test(utf8_is_strict),
+        cmocka_unit_test(maps_find_what_was_put),
+        cmocka_unit_test(messages_show_the_place),
+        cmocka_unit_test(sizes_read_and_print),
+        cmocka_unit_test(files_are_whole_or_absent),
+        cmocka_unit_test(barriers_hold),
+        cmocka_unit_test(random_numbers_are_fixed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -7,8 +7,8 @@
 #include <stdarg.h>
 #include <cmocka.h>
 
-static const dtype_id types[] = {DTYPE_F32, DTYPE_F16, DTYPE_BF16, DTYPE_Q8_0, DTYPE_Q4_0, DTYPE_Q4_1, DTYPE_Q5_0, DTYPE_Q5_1,
-                                 DTYPE_Q2_K, DTYPE_Q3_K, DTYPE_Q4_K, DTYPE_Q5_K, DTYPE_Q6_K, DTYPE_IQ4_NL};
+static const dtype_id types[] = {DTYPE_F32,  DTYPE_F16,  DTYPE_BF16, DTYPE_Q8_0, DTYPE_Q4_0, DTYPE_Q4_1, DTYPE_Q5_0,
+                                 DTYPE_Q5_1, DTYPE_Q2_K, DTYPE_Q3_K, DTYPE_Q4_K, DTYPE_Q5_K, DTYPE_Q6_K, DTYPE_IQ4_NL};
 enum { TYPES = sizeof types / sizeof *types, TOKENS = 37 };
 
 typedef struct {
@@ -57,7 +57,8 @@ static void packing_keeps_every_value(void **state) {
                 pack_row_f32(m.layout, m.panel, r, cols, out);
                 for (size_t k = 0; k < cols; k++)
                     if (out[k] != m.rows[(size_t)r * cols + k])
-                        fail_msg("%s row %d col %zu: packed %g, file %g", m.type->name, r, k, (double)out[k], (double)m.rows[(size_t)r * cols + k]);
+                        fail_msg("%s row %d col %zu: packed %g, file %g", m.type->name, r, k, (double)out[k],
+                                 (double)m.rows[(size_t)r * cols + k]);
             }
             mem_free(out);
             drop(&m);
@@ -107,7 +108,8 @@ static void quantized_activations_are_close(void **state) {
             for (size_t t = 0; t < TOKENS; t++)
                 for (size_t k = 0; k < a.cols; k++) {
                     double top = 0;
-                    for (size_t j = k / 32 * 32; j < k / 32 * 32 + 32; j++) top = fmax(top, fabs((double)a.f[t * a.stride + j]));
+                    for (size_t j = k / 32 * 32; j < k / 32 * 32 + 32; j++)
+                        top = fmax(top, fabs((double)a.f[t * a.stride + j]));
                     double error = fabs(act_value(&a, t, k) - (double)a.f[t * a.stride + k]);
                     assert_true(error <= top * (two ? 0.51 / 32512 : 0.51 / 127));
                 }
@@ -128,16 +130,18 @@ static void check_gemm(const kern *kernels, const matrix *m, const acts *all, si
             double want = 0, size = 0;
             for (size_t k = 0; k < m->cols; k++) {
                 bool tiled = split && t < tokens / kernels->split_tokens * kernels->split_tokens;
-                double x = m->layout->is_float || tiled ? (double)a->f[(t + first) * a->stride + k] : act_value(a, t + first, k);
+                double x = m->layout->is_float || tiled ? (double)a->f[(t + first) * a->stride + k]
+                                                        : act_value(a, t + first, k);
                 double term = (double)m->rows[r * m->cols + k] * x;
                 want += term;
                 size += fabs(term);
             }
-            /* Only f32 rounding is left: integers are exact, scales and mins are as in the file. Pairs keep 16 bits of each factor. */
+            /* Only f32 rounding is left: integers are exact, scales and mins are as in the file. Pairs keep 16 bits of
+             * each factor. */
             double bound = split && t < tokens / kernels->split_tokens * kernels->split_tokens ? 3e-5 : 4e-6;
             if (!(fabs((double)y[t * 16 + r] - want) <= bound * size + 1e-12))
-                fail_msg("%s %s cols %zu tokens %zu token %zu row %zu: %g, expected %g", kernels->name, m->type->name, m->cols, tokens, t, r,
-                         (double)y[t * 16 + r], want);
+                fail_msg("%s %s cols %zu tokens %zu token %zu row %zu: %g, expected %g", kernels->name, m->type->name,
+                         m->cols, tokens, t, r, (double)y[t * 16 + r], want);
         }
 }
 
@@ -169,7 +173,8 @@ static void vector_functions_match_libm(void **state) {
         if (!kernels->usable()) continue;
         float x[N], up[N], w[N], b[N], y[N];
         rng r = rng_seed(9);
-        for (int k = 0; k < N; k++) x[k] = 4 * rng_normal(&r), up[k] = rng_normal(&r), w[k] = 1 + rng_normal(&r) / 8, b[k] = rng_normal(&r);
+        for (int k = 0; k < N; k++)
+            x[k] = 4 * rng_normal(&r), up[k] = rng_normal(&r), w[k] = 1 + rng_normal(&r) / 8, b[k] = rng_normal(&r);
         x[0] = 60, x[1] = -60, x[2] = 0;
         double squares = 0, mean = 0, variance = 0, total = 0;
         for (int k = 0; k < N; k++) squares += (double)x[k] * x[k], mean += x[k] / (double)N;

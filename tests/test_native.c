@@ -1,5 +1,5 @@
-/* Does the native engine say what the oracle says: every architecture and tensor type, every kernel set, any batch, any number of
- * threads, resident or streamed? The models are seeded and small (bin/ingot-mkmodel writes them). */
+/* Does the native engine say what the oracle says: every architecture and tensor type, every kernel set, any batch, any
+ * number of threads, resident or streamed? The models are seeded and small (bin/ingot-mkmodel writes them). */
 #include "base/mem.h"
 #include "base/units.h"
 #include "cluster/session.h"
@@ -66,14 +66,15 @@ static logits by_oracle(const char *path) {
 typedef struct {
     int threads;
     native_options o;
-    int first;       /* tokens in the first call; the rest one by one */
+    int first; /* tokens in the first call; the rest one by one */
 } way;
 
 /* The worst relative error of a row, |got - want| / |want| in the Euclidean norm; and a hash of all bits. */
 static double compare(const char *path, const way *w, const logits *want, uint64_t *hash) {
     diag *d = diag_new();
     session s;
-    if (!session_open(&s, &(session_options){.model_path = path, .threads = w->threads, .native = w->o}, d)) fail_msg("%s", diag_text(d));
+    if (!session_open(&s, &(session_options){.model_path = path, .threads = w->threads, .native = w->o}, d))
+        fail_msg("%s", diag_text(d));
     int32_t ids[TOKENS];
     for (int i = 0; i < TOKENS; i++) ids[i] = token_at(want->vocab, i);
     double worst = 0;
@@ -101,13 +102,20 @@ static const way exact_way = {2, {.kv_f32 = true, .prompt_digits = 2, .decode_di
 static const struct {
     const char *name, *options;
 } models[] = {
-    {"llama", "--arch llama --layers 3 --width 96 --heads 6 --kv-heads 2 --head-size 16 --mlp 160 --vocab 400 --context 128 --seed 1"},
-    {"llama3", "--arch llama --layers 2 --width 64 --heads 4 --kv-heads 4 --head-size 16 --mlp 128 --vocab 400 --context 128 --rope-scaling llama3 --untied --seed 2"},
-    {"qwen2", "--arch qwen2 --layers 2 --width 64 --heads 4 --kv-heads 2 --head-size 16 --mlp 96 --vocab 400 --context 128 --seed 3"},
-    {"qwen3", "--arch qwen3 --layers 2 --width 64 --heads 4 --kv-heads 1 --head-size 24 --mlp 96 --vocab 400 --context 128 --seed 4"},
-    {"gemma3", "--arch gemma3 --layers 7 --width 64 --heads 4 --kv-heads 2 --head-size 32 --mlp 128 --vocab 400 --context 128 --window 9 --seed 5"},
-    {"gpt2", "--arch gpt2 --layers 2 --width 64 --heads 4 --kv-heads 4 --head-size 16 --mlp 256 --vocab 400 --context 64 --seed 6"},
-    {"yarn", "--arch llama --layers 2 --width 64 --heads 2 --kv-heads 1 --head-size 32 --mlp 96 --vocab 400 --context 256 --rope-scaling yarn --seed 7"},
+    {"llama", "--arch llama --layers 3 --width 96 --heads 6 --kv-heads 2 --head-size 16 --mlp 160 --vocab 400 "
+              "--context 128 --seed 1"},
+    {"llama3", "--arch llama --layers 2 --width 64 --heads 4 --kv-heads 4 --head-size 16 --mlp 128 --vocab 400 "
+               "--context 128 --rope-scaling llama3 --untied --seed 2"},
+    {"qwen2", "--arch qwen2 --layers 2 --width 64 --heads 4 --kv-heads 2 --head-size 16 --mlp 96 --vocab 400 --context "
+              "128 --seed 3"},
+    {"qwen3", "--arch qwen3 --layers 2 --width 64 --heads 4 --kv-heads 1 --head-size 24 --mlp 96 --vocab 400 --context "
+              "128 --seed 4"},
+    {"gemma3", "--arch gemma3 --layers 7 --width 64 --heads 4 --kv-heads 2 --head-size 32 --mlp 128 --vocab 400 "
+               "--context 128 --window 9 --seed 5"},
+    {"gpt2", "--arch gpt2 --layers 2 --width 64 --heads 4 --kv-heads 4 --head-size 16 --mlp 256 --vocab 400 --context "
+             "64 --seed 6"},
+    {"yarn", "--arch llama --layers 2 --width 64 --heads 2 --kv-heads 1 --head-size 32 --mlp 96 --vocab 400 --context "
+             "256 --rope-scaling yarn --seed 7"},
 };
 enum { MODELS = sizeof models / sizeof *models };
 
@@ -136,9 +144,9 @@ static const struct {
     const char *type;
     double bound_16, bound_8;
 } type_bounds[] = {
-    {"F16", 2e-5, 2e-5},   {"BF16", 2e-5, 2e-5},  {"Q8_0", 3e-4, 0.06}, {"Q4_0", 3e-4, 0.06}, {"Q4_1", 3e-4, 0.06},
-    {"Q5_0", 3e-4, 0.06},  {"Q5_1", 3e-4, 0.06},  {"Q2_K", 3e-4, 0.06}, {"Q3_K", 3e-4, 0.06}, {"Q4_K", 3e-4, 0.06},
-    {"Q5_K", 3e-4, 0.06},  {"Q6_K", 3e-4, 0.06},  {"IQ4_NL", 3e-4, 0.06},
+    {"F16", 2e-5, 2e-5},  {"BF16", 2e-5, 2e-5}, {"Q8_0", 3e-4, 0.06},   {"Q4_0", 3e-4, 0.06}, {"Q4_1", 3e-4, 0.06},
+    {"Q5_0", 3e-4, 0.06}, {"Q5_1", 3e-4, 0.06}, {"Q2_K", 3e-4, 0.06},   {"Q3_K", 3e-4, 0.06}, {"Q4_K", 3e-4, 0.06},
+    {"Q5_K", 3e-4, 0.06}, {"Q6_K", 3e-4, 0.06}, {"IQ4_NL", 3e-4, 0.06},
 };
 
 static void every_type_agrees_with_the_oracle(void **state) {
@@ -146,16 +154,22 @@ static void every_type_agrees_with_the_oracle(void **state) {
     for (size_t i = 0; i < sizeof type_bounds / sizeof *type_bounds; i++) {
         char path[PATH_BYTES], name[64], options[512];
         snprintf(name, sizeof name, "types-%s", type_bounds[i].type);
-        snprintf(options, sizeof options, "--arch llama --layers 2 --width 256 --heads 8 --kv-heads 2 --head-size 32 --mlp 512 --vocab 400 --context 64 --seed 9 --type %s",
+        snprintf(options, sizeof options,
+                 "--arch llama --layers 2 --width 256 --heads 8 --kv-heads 2 --head-size 32 --mlp 512 --vocab 400 "
+                 "--context 64 --seed 9 --type %s",
                  type_bounds[i].type);
         make_model(path, name, options);
         logits want = by_oracle(path);
         for (size_t k = 0; kern_row(k); k++)
             for (int digits = 1; kern_row(k)->usable() && digits <= 2; digits++) {
-                way w = {2, {.kernels = kern_row(k), .kv_f32 = true, .prompt_digits = digits, .decode_digits = digits}, 33};
+                way w = {
+                    2, {.kernels = kern_row(k), .kv_f32 = true, .prompt_digits = digits, .decode_digits = digits}, 33};
                 uint64_t hash;
-                double error = compare(path, &w, &want, &hash), bound = digits == 2 ? type_bounds[i].bound_16 : type_bounds[i].bound_8;
-                if (!(error < bound)) fail_msg("%s, %s, %d digits: relative error %g", type_bounds[i].type, kern_row(k)->name, digits, error);
+                double error = compare(path, &w, &want, &hash),
+                       bound = digits == 2 ? type_bounds[i].bound_16 : type_bounds[i].bound_8;
+                if (!(error < bound))
+                    fail_msg("%s, %s, %d digits: relative error %g", type_bounds[i].type, kern_row(k)->name, digits,
+                             error);
             }
         mem_free(want.rows);
     }
@@ -192,14 +206,18 @@ static void threads_and_streaming_change_no_bit(void **state) {
         w.o.weights = (weights_options){.mode = WEIGHTS_STREAMED, .resident_bytes = 1};
         diag *d = diag_new();
         session s;
-        assert_false(session_open(&s, &(session_options){.model_path = path, .threads = 2, .native = w.o}, d)); /* says how much it needs */
+        assert_false(session_open(&s, &(session_options){.model_path = path, .threads = 2, .native = w.o},
+                                  d)); /* says how much it needs */
         const char *need = strstr(diag_text(d), "need ");
         assert_non_null(need);
         uint64_t least = strtoull(need + 5, NULL, 10);
-        for (uint64_t budget = least; budget < least * 2; budget += least / 3) { /* from all streamed to much resident */
+        for (uint64_t budget = least; budget < least * 2;
+             budget += least / 3) { /* from all streamed to much resident */
             w.o.weights.resident_bytes = budget;
             compare(path, &w, &want, &hash);
-            if (hash != first) fail_msg("%s: streaming within %llu bytes changes the result", models[i].name, (unsigned long long)budget);
+            if (hash != first)
+                fail_msg("%s: streaming within %llu bytes changes the result", models[i].name,
+                         (unsigned long long)budget);
         }
         diag_free(d);
         mem_free(want.rows);
@@ -219,7 +237,8 @@ static void two_models_at_once(void **state) {
         assert_true(compare(paths[i], &exact_way, &want[i], &hash) < 2e-5);
         native_options o = exact_way.o;
         if (i) o.weights = (weights_options){.mode = WEIGHTS_STREAMED, .resident_bytes = 8 << 20};
-        if (!session_open(&s[i], &(session_options){.model_path = paths[i], .threads = 2, .native = o}, d)) fail_msg("%s", diag_text(d));
+        if (!session_open(&s[i], &(session_options){.model_path = paths[i], .threads = 2, .native = o}, d))
+            fail_msg("%s", diag_text(d));
     }
     for (int t = 0; t < TOKENS; t++) /* turn by turn */
         for (int i = 0; i < 2; i++) {
@@ -261,7 +280,9 @@ static void open_and_fail(const char *path, weights_mode mode, const char *reaso
 static void a_changed_file_is_an_error(void **state) {
     (void)state;
     char path[PATH_BYTES];
-    make_model(path, "changed", "--arch llama --layers 3 --width 256 --heads 4 --kv-heads 2 --head-size 64 --mlp 768 --vocab 400 --context 64 --seed 3 --type F16");
+    make_model(path, "changed",
+               "--arch llama --layers 3 --width 256 --heads 4 --kv-heads 2 --head-size 64 --mlp 768 --vocab 400 "
+               "--context 64 --seed 3 --type F16");
     diag *d = diag_new();
     session s;
     if (!session_open(&s, &(session_options){.model_path = path}, d)) fail_msg("%s", diag_text(d));
@@ -285,7 +306,9 @@ static void a_changed_file_is_an_error(void **state) {
 static void a_file_cut_short_under_the_engine_is_an_error(void **state) {
     (void)state;
     char path[PATH_BYTES];
-    make_model(path, "cut", "--arch llama --layers 3 --width 256 --heads 4 --kv-heads 2 --head-size 64 --mlp 768 --vocab 400 --context 64 --seed 4 --type F16");
+    make_model(path, "cut",
+               "--arch llama --layers 3 --width 256 --heads 4 --kv-heads 2 --head-size 64 --mlp 768 --vocab 400 "
+               "--context 64 --seed 4 --type F16");
     diag *d = diag_new();
     session s;
     native_options o = {.weights = {.mode = WEIGHTS_STREAMED, .resident_bytes = 3 << 20}};

@@ -1,4 +1,5 @@
-/* Does each sampling option keep exactly the tokens it should, with the right odds, and the same ones for the same seed? */
+/* Does each sampling option keep exactly the tokens it should, with the right odds, and the same ones for the same
+ * seed? */
 #include "base/mem.h"
 #include "llm/sample.h"
 #include <setjmp.h>
@@ -40,7 +41,8 @@ static void expect(const int counts[VOCAB], unsigned kept, double t) {
         if (kept >> i & 1) total += exp((double)base[i] / t);
     for (int i = 0; i < VOCAB; i++) {
         double p = kept >> i & 1 ? exp((double)base[i] / t) / total : 0, sigma = sqrt(p * (1 - p) / DRAWS);
-        if (fabs((double)counts[i] / DRAWS - p) > 5 * sigma) fail_msg("token %d: %d of %d draws, expected %.4f", i, counts[i], DRAWS, p);
+        if (fabs((double)counts[i] / DRAWS - p) > 5 * sigma)
+            fail_msg("token %d: %d of %d draws, expected %.4f", i, counts[i], DRAWS, p);
     }
 }
 
@@ -78,7 +80,8 @@ static void greedy_takes_the_likeliest_and_the_lowest_of_equals(void **state) {
     o.temperature = 0;
     sampler *s = make(o);
     assert_int_equal(pick(s), 1);
-    float equal[VOCAB] = {1, 5, 5, 5, 0, 0}, hostile[VOCAB] = {NAN, -INFINITY, 3, NAN, 2, NAN}, hopeless[VOCAB] = {NAN, NAN, NAN, NAN, NAN, NAN};
+    float equal[VOCAB] = {1, 5, 5, 5, 0, 0}, hostile[VOCAB] = {NAN, -INFINITY, 3, NAN, 2, NAN},
+          hopeless[VOCAB] = {NAN, NAN, NAN, NAN, NAN, NAN};
     assert_int_equal(sampler_pick(s, equal), 1);
     assert_int_equal(sampler_pick(s, hostile), 2);
     int32_t id = sampler_pick(s, hopeless);

@@ -1,5 +1,6 @@
-/* Does a real model say what an independent engine says? SmolLM2-135M-Instruct (Q4_1), greedy, 64 tokens a prompt, against tokens and
- * logits of llama.cpp (tests/data/smollm2/README.md). Skipped where the model has not been pulled. */
+/* Does a real model say what an independent engine says? SmolLM2-135M-Instruct (Q4_1), greedy, 64 tokens a prompt,
+ * against tokens and logits of llama.cpp (tests/data/smollm2/README.md). Skipped where the model has not been pulled.
+ */
 #include "base/mem.h"
 #include "cluster/session.h"
 #include <jansson.h>
@@ -44,7 +45,8 @@ static void need_model(void) {
 
 static token_list ids_of(const json_t *array) {
     token_list l = {0};
-    for (size_t i = 0; i < json_array_size(array); i++) assert_true(token_list_push(&l, (int32_t)json_integer_value(json_array_get(array, i))));
+    for (size_t i = 0; i < json_array_size(array); i++)
+        assert_true(token_list_push(&l, (int32_t)json_integer_value(json_array_get(array, i))));
     return l;
 }
 
@@ -52,7 +54,8 @@ static void same_ids(const char *what, const char *prompt, const token_list *got
     token_list w = ids_of(want);
     for (size_t i = 0; i < w.count || i < got->count; i++)
         if (i >= w.count || i >= got->count || w.ids[i] != got->ids[i])
-            fail_msg("%s of '%s': token %zu is %d, expected %d", what, prompt, i, i < got->count ? got->ids[i] : -1, i < w.count ? w.ids[i] : -1);
+            fail_msg("%s of '%s': token %zu is %d, expected %d", what, prompt, i, i < got->count ? got->ids[i] : -1,
+                     i < w.count ? w.ids[i] : -1);
     token_list_free(&w);
 }
 
@@ -70,8 +73,11 @@ static void check(native_options o, size_t prompts) {
         const char *prompt = json_string_value(json_object_get(c, "prompt"));
         token_list ids = {0};
         generation g;
-        generate_options how = {.tokens_max = GENERATED, .ignore_stop = true, .sample = {.temperature = 0, .top_p = 1, .repeat_penalty = 1}};
-        if (!tokenizer_encode(s.tokens, str_from(prompt), TOK_ADD_SPECIAL | TOK_PARSE_SPECIAL, &ids, d)) fail_msg("%s", diag_text(d));
+        generate_options how = {.tokens_max = GENERATED,
+                                .ignore_stop = true,
+                                .sample = {.temperature = 0, .top_p = 1, .repeat_penalty = 1}};
+        if (!tokenizer_encode(s.tokens, str_from(prompt), TOK_ADD_SPECIAL | TOK_PARSE_SPECIAL, &ids, d))
+            fail_msg("%s", diag_text(d));
         same_ids("prompt ids", prompt, &ids, json_object_get(c, "prompt_ids"));
         native_rewind(s.native, 0);
         s.used = 0;
@@ -100,7 +106,8 @@ static void logits_are_close(void **state) {
     need_model();
     diag *d = diag_new();
     session s;
-    if (!session_open(&s, &(session_options){.model_path = model_path, .native = {.context = 256}}, d)) fail_msg("%s", diag_text(d));
+    if (!session_open(&s, &(session_options){.model_path = model_path, .native = {.context = 256}}, d))
+        fail_msg("%s", diag_text(d));
     json_t *c;
     size_t i;
     double worst = 0;
@@ -115,7 +122,8 @@ static void logits_are_close(void **state) {
             if (row && json_integer_value(json_array_get(row, 0)) == step) {
                 for (size_t k = 0; k < json_array_size(json_array_get(row, 1)); k++) {
                     json_t *pair = json_array_get(json_array_get(row, 1), k);
-                    double want = json_number_value(json_array_get(pair, 1)), got = s.logits[json_integer_value(json_array_get(pair, 0))];
+                    double want = json_number_value(json_array_get(pair, 1)),
+                           got = s.logits[json_integer_value(json_array_get(pair, 0))];
                     if (fabs(got - want) > worst) worst = fabs(got - want);
                 }
                 at++;
@@ -125,7 +133,8 @@ static void logits_are_close(void **state) {
         token_list_free(&ids);
         token_list_free(&next);
     }
-    if (!(worst < 0.15)) fail_msg("a logit differs by %g", worst); /* logits reach 20; the f16 cache makes most of the difference */
+    if (!(worst < 0.15))
+        fail_msg("a logit differs by %g", worst); /* logits reach 20; the f16 cache makes most of the difference */
     session_close(&s);
     diag_free(d);
 }
