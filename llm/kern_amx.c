@@ -208,38 +208,27 @@ static void split(const acts *a, size_t token) {
     }
 }
 
-#define GEMM(ID, ...)                                                                                                  \
+#define GEMM(ID, INIT)                                                                                                 \
     static void gemm_##ID(const uint8_t *panel, const acts *x, size_t first, size_t tokens, float *y,                  \
                           size_t y_stride) {                                                                           \
-        const pack_layout l = {.id = ID, __VA_ARGS__};                                                                 \
+        const pack_layout l = INIT;                                                                                    \
         size_t whole = x->pairs && first % GROUP == 0 ? tokens / GROUP * GROUP : 0;                                    \
         if (whole) tiles(l, panel, x, first, whole, y, y_stride);                                                      \
         if (whole < tokens)                                                                                            \
             kern_avx512.gemm[ID](panel, x, first + whole, tokens - whole, y + whole * y_stride, y_stride);             \
     }
-GEMM(PACK_F32, .is_float = true)
-GEMM(PACK_F16, .is_float = true)
-GEMM(PACK_BF16, .is_float = true)
-GEMM(PACK_B8, .bits = 8, .sub_cols = 32, .zero = 128)
-GEMM(PACK_B8_MIN, .bits = 8, .sub_cols = 32, .min = true)
-GEMM(PACK_N4, .bits = 4, .sub_cols = 32, .zero = 8)
-GEMM(PACK_N4_MIN, .bits = 4, .sub_cols = 32, .min = true)
-GEMM(PACK_N4_TABLE, .bits = 4, .sub_cols = 32, .table = true)
-GEMM(PACK_K4_MIN32, .bits = 4, .sub_cols = 32, .two_level = true, .min = true)
-GEMM(PACK_K8_MIN32, .bits = 8, .sub_cols = 32, .two_level = true, .min = true)
-GEMM(PACK_K4_MIN16, .bits = 4, .sub_cols = 16, .two_level = true, .min = true)
-GEMM(PACK_K4_16, .bits = 4, .sub_cols = 16, .two_level = true, .zero = 4)
-GEMM(PACK_K8_16, .bits = 8, .sub_cols = 16, .two_level = true, .zero = 32)
+#define FLOAT(ID, ...) GEMM(ID, ((pack_layout)PACK_FLOAT_INIT(ID, __VA_ARGS__)))
+#define QUANT(ID, ...) GEMM(ID, ((pack_layout)PACK_QUANT_INIT(ID, __VA_ARGS__)))
+PACK_FLOAT_ROWS(FLOAT)
+PACK_QUANT_ROWS(QUANT)
 
-#define ROW(ID) [ID] = gemm_##ID
+#define ROW(ID, ...) [ID] = gemm_##ID,
 const kern kern_amx = {
     .name = "amx",
     .usable = usable,
     .split = split,
     .split_tokens = GROUP,
-    .gemm = {ROW(PACK_F32), ROW(PACK_F16), ROW(PACK_BF16), ROW(PACK_B8), ROW(PACK_B8_MIN), ROW(PACK_N4),
-             ROW(PACK_N4_MIN), ROW(PACK_N4_TABLE), ROW(PACK_K4_MIN32), ROW(PACK_K8_MIN32), ROW(PACK_K4_MIN16),
-             ROW(PACK_K4_16), ROW(PACK_K8_16)},
+    .gemm = {PACK_FLOAT_ROWS(ROW) PACK_QUANT_ROWS(ROW)},
     .quantize = kern_quantize_avx512,
     .norm_rms = vec_norm_rms,
     .norm_layer = vec_norm_layer,

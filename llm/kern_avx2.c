@@ -35,7 +35,7 @@ INLINE void float_body(pack_id id, int NT, const uint8_t *panel, const acts *x, 
         for (int h = 0; h < 2; h++) _mm256_storeu_ps(y + (size_t)t * y_stride + 8 * h, sum[t][h]);
 }
 
-#define FLOAT(ID)                                                                                                      \
+#define FLOAT(ID, ...)                                                                                                 \
     static void gemm_##ID(const uint8_t *panel, const acts *x, size_t first, size_t tokens, float *y,                  \
                           size_t y_stride) {                                                                           \
         size_t t = 0;                                                                                                  \
@@ -43,12 +43,9 @@ INLINE void float_body(pack_id id, int NT, const uint8_t *panel, const acts *x, 
         if (tokens - t >= 2) float_body(ID, 2, panel, x, first + t, y + t * y_stride, y_stride), t += 2;               \
         if (tokens - t) float_body(ID, 1, panel, x, first + t, y + t * y_stride, y_stride);                            \
     }
-FLOAT(PACK_F32)
-FLOAT(PACK_F16) FLOAT(PACK_BF16)
+PACK_FLOAT_ROWS(FLOAT)
 
-    INLINE __m256 load_f16(const uint8_t *at) {
-    return _mm256_cvtph_ps(_mm_load_si128((const __m128i *)at));
-}
+INLINE __m256 load_f16(const uint8_t *at) { return _mm256_cvtph_ps(_mm_load_si128((const __m128i *)at)); }
 
 INLINE __m256 load_byte_scale(const uint8_t *at, bool is_signed, __m256 d) {
     __m128i bytes = _mm_loadl_epi64((const __m128i *)at);
@@ -168,38 +165,23 @@ INLINE void quant_body(const pack_layout p, bool two_digits, int NT, const uint8
         for (int t = 0; t < NT; t++) _mm256_storeu_ps(y + (size_t)t * y_stride + 8 * half, sum[half][t]);
 }
 
-#define LAYOUT(ID, BITS, SUB, TWO, MIN, ZERO, TABLE)                                                                   \
-    (pack_layout) {                                                                                                    \
-        .id = ID, .bits = BITS, .sub_cols = SUB, .two_level = TWO, .min = MIN, .zero = ZERO, .table = TABLE            \
-    }
 #define BODY(NT, TWO) quant_body(l, TWO, NT, panel, x, first + t, y + t * y_stride, y_stride)
 #define QUANT(ID, ...)                                                                                                 \
     static void gemm_##ID(const uint8_t *panel, const acts *x, size_t first, size_t tokens, float *y,                  \
                           size_t y_stride) {                                                                           \
-        const pack_layout l = LAYOUT(ID, __VA_ARGS__);                                                                 \
+        const pack_layout l = PACK_QUANT_INIT(ID, __VA_ARGS__);                                                        \
         size_t t = 0;                                                                                                  \
         for (; x->lo && t < tokens; t++) BODY(1, true);                                                                \
         for (; t + 4 <= tokens; t += 4) BODY(4, false);                                                                \
         for (; t < tokens; t++) BODY(1, false);                                                                        \
     }
-QUANT(PACK_B8, 8, 32, false, false, 128, false)
-QUANT(PACK_B8_MIN, 8, 32, false, true, 0, false)
-QUANT(PACK_N4, 4, 32, false, false, 8, false)
-QUANT(PACK_N4_MIN, 4, 32, false, true, 0, false)
-QUANT(PACK_N4_TABLE, 4, 32, false, false, 128, true)
-QUANT(PACK_K4_MIN32, 4, 32, true, true, 0, false)
-QUANT(PACK_K8_MIN32, 8, 32, true, true, 0, false)
-QUANT(PACK_K4_MIN16, 4, 16, true, true, 0, false)
-QUANT(PACK_K4_16, 4, 16, true, false, 4, false)
-QUANT(PACK_K8_16, 8, 16, true, false, 32, false)
+PACK_QUANT_ROWS(QUANT)
 
-#define ROW(ID) [ID] = gemm_##ID
+#define ROW(ID, ...) [ID] = gemm_##ID,
 const kern kern_avx2 = {
     .name = "avx2",
     .usable = usable,
-    .gemm = {ROW(PACK_F32), ROW(PACK_F16), ROW(PACK_BF16), ROW(PACK_B8), ROW(PACK_B8_MIN), ROW(PACK_N4),
-             ROW(PACK_N4_MIN), ROW(PACK_N4_TABLE), ROW(PACK_K4_MIN32), ROW(PACK_K8_MIN32), ROW(PACK_K4_MIN16),
-             ROW(PACK_K4_16), ROW(PACK_K8_16)},
+    .gemm = {PACK_FLOAT_ROWS(ROW) PACK_QUANT_ROWS(ROW)},
     .quantize = vec_quantize,
     .norm_rms = vec_norm_rms,
     .norm_layer = vec_norm_layer,

@@ -43,7 +43,7 @@ INLINE void float_body(pack_id id, int NT, const uint8_t *panel, const acts *x, 
     }
 }
 
-#define FLOAT(ID)                                                                                                      \
+#define FLOAT(ID, ...)                                                                                                 \
     static void gemm_##ID(const uint8_t *panel, const acts *x, size_t first, size_t tokens, float *y,                  \
                           size_t y_stride) {                                                                           \
         size_t t = 0;                                                                                                  \
@@ -52,12 +52,9 @@ INLINE void float_body(pack_id id, int NT, const uint8_t *panel, const acts *x, 
         if (tokens - t >= 2) float_body(ID, 2, panel, x, first + t, y + t * y_stride, y_stride), t += 2;               \
         if (tokens - t) float_body(ID, 1, panel, x, first + t, y + t * y_stride, y_stride);                            \
     }
-FLOAT(PACK_F32)
-FLOAT(PACK_F16) FLOAT(PACK_BF16)
+PACK_FLOAT_ROWS(FLOAT)
 
-    INLINE __m512 load_f16(const uint8_t *at) {
-    return _mm512_cvtph_ps(_mm256_load_si256((const __m256i *)at));
-}
+INLINE __m512 load_f16(const uint8_t *at) { return _mm512_cvtph_ps(_mm256_load_si256((const __m256i *)at)); }
 
 /* Byte scales of one sub-block under the super-scale d. */
 INLINE __m512 load_byte_scale(const uint8_t *at, bool is_signed, __m512 d) {
@@ -202,16 +199,11 @@ void kern_quantize_avx512(const acts *a, size_t token) {
     }
 }
 
-/* The rows of pack.c again, as compile-time constants; test_kern holds the two together. */
-#define LAYOUT(ID, BITS, SUB, TWO, MIN, ZERO, TABLE)                                                                   \
-    (pack_layout) {                                                                                                    \
-        .id = ID, .bits = BITS, .sub_cols = SUB, .two_level = TWO, .min = MIN, .zero = ZERO, .table = TABLE            \
-    }
 #define BODY(NT, NA, L) quant_body(L, NT, NA, panel, x, first + t, y + t * y_stride, y_stride)
 #define QUANT(ID, ...)                                                                                                 \
     static void gemm_##ID(const uint8_t *panel, const acts *x, size_t first, size_t tokens, float *y,                  \
                           size_t y_stride) {                                                                           \
-        const pack_layout l = LAYOUT(ID, __VA_ARGS__);                                                                 \
+        const pack_layout l = PACK_QUANT_INIT(ID, __VA_ARGS__);                                                        \
         size_t t = 0;                                                                                                  \
         if (x->lo) {                                                                                                   \
             for (; t + 4 <= tokens; t += 4) BODY(4, 2, l);                                                             \
@@ -224,24 +216,13 @@ void kern_quantize_avx512(const acts *a, size_t token) {
         if (tokens - t >= 2) BODY(2, 1, l), t += 2;                                                                    \
         if (tokens - t) BODY(1, 1, l);                                                                                 \
     }
-QUANT(PACK_B8, 8, 32, false, false, 128, false)
-QUANT(PACK_B8_MIN, 8, 32, false, true, 0, false)
-QUANT(PACK_N4, 4, 32, false, false, 8, false)
-QUANT(PACK_N4_MIN, 4, 32, false, true, 0, false)
-QUANT(PACK_N4_TABLE, 4, 32, false, false, 128, true)
-QUANT(PACK_K4_MIN32, 4, 32, true, true, 0, false)
-QUANT(PACK_K8_MIN32, 8, 32, true, true, 0, false)
-QUANT(PACK_K4_MIN16, 4, 16, true, true, 0, false)
-QUANT(PACK_K4_16, 4, 16, true, false, 4, false)
-QUANT(PACK_K8_16, 8, 16, true, false, 32, false)
+PACK_QUANT_ROWS(QUANT)
 
-#define ROW(ID) [ID] = gemm_##ID
+#define ROW(ID, ...) [ID] = gemm_##ID,
 const kern kern_avx512 = {
     .name = "avx512",
     .usable = usable,
-    .gemm = {ROW(PACK_F32), ROW(PACK_F16), ROW(PACK_BF16), ROW(PACK_B8), ROW(PACK_B8_MIN), ROW(PACK_N4),
-             ROW(PACK_N4_MIN), ROW(PACK_N4_TABLE), ROW(PACK_K4_MIN32), ROW(PACK_K8_MIN32), ROW(PACK_K4_MIN16),
-             ROW(PACK_K4_16), ROW(PACK_K8_16)},
+    .gemm = {PACK_FLOAT_ROWS(ROW) PACK_QUANT_ROWS(ROW)},
     .quantize = kern_quantize_avx512,
     .norm_rms = vec_norm_rms,
     .norm_layer = vec_norm_layer,

@@ -83,32 +83,28 @@ static inline void gemm_quant(const pack_layout *p, const uint8_t *panel, const 
     memcpy(y, sum, sizeof sum);
 }
 
-#define FLOAT(ID)                                                                                                      \
+#define FLOAT(ID, ...)                                                                                                 \
     static void gemm_##ID(const uint8_t *panel, const acts *x, size_t first, size_t tokens, float *y,                  \
                           size_t y_stride) {                                                                           \
         gemm_float(ID, panel, x, first, tokens, y, y_stride);                                                          \
     }
-#define QUANT(ID)                                                                                                      \
+#define QUANT(ID, ...)                                                                                                 \
     static void gemm_##ID(const uint8_t *panel, const acts *x, size_t first, size_t tokens, float *y,                  \
                           size_t y_stride) {                                                                           \
         for (size_t t = 0; t < tokens; t++) gemm_quant(pack_layout_row(ID), panel, x, first + t, y + t * y_stride);    \
     }
-FLOAT(PACK_F32)
-FLOAT(PACK_F16) FLOAT(PACK_BF16) QUANT(PACK_B8) QUANT(PACK_B8_MIN) QUANT(PACK_N4) QUANT(PACK_N4_MIN)
-    QUANT(PACK_N4_TABLE) QUANT(PACK_K4_MIN32) QUANT(PACK_K8_MIN32) QUANT(PACK_K4_MIN16) QUANT(PACK_K4_16)
-        QUANT(PACK_K8_16)
+PACK_FLOAT_ROWS(FLOAT)
+PACK_QUANT_ROWS(QUANT)
 
-#define ROW(ID) [ID] = gemm_##ID
-            const kern kern_portable = {
-                .name = "portable",
-                .usable = always,
-                .gemm = {ROW(PACK_F32), ROW(PACK_F16), ROW(PACK_BF16), ROW(PACK_B8), ROW(PACK_B8_MIN), ROW(PACK_N4),
-                         ROW(PACK_N4_MIN), ROW(PACK_N4_TABLE), ROW(PACK_K4_MIN32), ROW(PACK_K8_MIN32),
-                         ROW(PACK_K4_MIN16), ROW(PACK_K4_16), ROW(PACK_K8_16)},
-                .quantize = vec_quantize,
-                .norm_rms = vec_norm_rms,
-                .norm_layer = vec_norm_layer,
-                .silu_mul = vec_silu_mul,
-                .gelu_mul = vec_gelu_mul,
-                .softmax_exp = vec_softmax_exp,
+#define ROW(ID, ...) [ID] = gemm_##ID,
+const kern kern_portable = {
+    .name = "portable",
+    .usable = always,
+    .gemm = {PACK_FLOAT_ROWS(ROW) PACK_QUANT_ROWS(ROW)},
+    .quantize = vec_quantize,
+    .norm_rms = vec_norm_rms,
+    .norm_layer = vec_norm_layer,
+    .silu_mul = vec_silu_mul,
+    .gelu_mul = vec_gelu_mul,
+    .softmax_exp = vec_softmax_exp,
 };

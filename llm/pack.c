@@ -3,21 +3,9 @@
 
 const int8_t pack_iq4_table[16] = {-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113};
 
-static const pack_layout layouts[PACK_COUNT] = {
-    [PACK_F32] = {PACK_F32, "f32", true, 4, 0, 0, false, false, 0, false},
-    [PACK_F16] = {PACK_F16, "f16", true, 2, 0, 0, false, false, 0, false},
-    [PACK_BF16] = {PACK_BF16, "bf16", true, 2, 0, 0, false, false, 0, false},
-    [PACK_B8] = {PACK_B8, "bytes", false, 0, 8, 32, false, false, 128, false},
-    [PACK_B8_MIN] = {PACK_B8_MIN, "bytes+min", false, 0, 8, 32, false, true, 0, false},
-    [PACK_N4] = {PACK_N4, "nibbles", false, 0, 4, 32, false, false, 8, false},
-    [PACK_N4_MIN] = {PACK_N4_MIN, "nibbles+min", false, 0, 4, 32, false, true, 0, false},
-    [PACK_N4_TABLE] = {PACK_N4_TABLE, "nibbles by table", false, 0, 4, 32, false, false, 128, true},
-    [PACK_K4_MIN32] = {PACK_K4_MIN32, "K nibbles+min/32", false, 0, 4, 32, true, true, 0, false},
-    [PACK_K8_MIN32] = {PACK_K8_MIN32, "K bytes+min/32", false, 0, 8, 32, true, true, 0, false},
-    [PACK_K4_MIN16] = {PACK_K4_MIN16, "K nibbles+min/16", false, 0, 4, 16, true, true, 0, false},
-    [PACK_K4_16] = {PACK_K4_16, "K nibbles/16", false, 0, 4, 16, true, false, 4, false},
-    [PACK_K8_16] = {PACK_K8_16, "K bytes/16", false, 0, 8, 16, true, false, 32, false},
-};
+#define FLOAT_ROW(id, ...) [id] = PACK_FLOAT_INIT(id, __VA_ARGS__),
+#define QUANT_ROW(id, ...) [id] = PACK_QUANT_INIT(id, __VA_ARGS__),
+static const pack_layout layouts[PACK_COUNT] = {PACK_FLOAT_ROWS(FLOAT_ROW) PACK_QUANT_ROWS(QUANT_ROW)};
 
 static const struct {
     dtype_id type;

@@ -21,23 +21,25 @@
 
 enum { PANEL_ROWS = 16, BLOCK_COLS = 32, SUPER_COLS = 256, SUPER_BLOCKS = SUPER_COLS / BLOCK_COLS };
 
-/* Kernels are compiled for each of these layouts; several file types share one. */
-typedef enum {
-    PACK_F32,
-    PACK_F16,
-    PACK_BF16,
-    PACK_B8,       /* Q8_0, Q5_0: bytes, f16 scale per 32; zero 128 (Q5_0 is shifted to it) */
-    PACK_B8_MIN,   /* Q5_1: bytes, f16 scale and min per 32; zero 0 */
-    PACK_N4,       /* Q4_0: nibbles, f16 scale per 32, zero 8 */
-    PACK_N4_MIN,   /* Q4_1: nibbles, f16 scale and min per 32, zero 0 */
-    PACK_N4_TABLE, /* IQ4_NL: nibbles through a table, f16 scale per 32 */
-    PACK_K4_MIN32, /* Q4_K: nibbles, two-level scale and min per 32 */
-    PACK_K8_MIN32, /* Q5_K: bytes, the same */
-    PACK_K4_MIN16, /* Q2_K: nibbles, two-level scale and min per 16 */
-    PACK_K4_16,    /* Q3_K: nibbles, two-level signed scale per 16, zero 4 */
-    PACK_K8_16,    /* Q6_K: bytes, two-level signed scale per 16, zero 32 */
-    PACK_COUNT,
-} pack_id;
+/* The layouts: kernels are compiled for each row, and several file types share one (pack.c).
+ *   floats: id, name, bytes per element
+ *   quants: id, name, bits, columns per scale, two-level scales, mins, zero point, through a table */
+#define PACK_FLOAT_ROWS(X) X(PACK_F32, "f32", 4) X(PACK_F16, "f16", 2) X(PACK_BF16, "bf16", 2)
+#define PACK_QUANT_ROWS(X)                                                                                             \
+    X(PACK_B8, "bytes", 8, 32, false, false, 128, false)                /* Q8_0; Q5_0 shifted to its zero */           \
+    X(PACK_B8_MIN, "bytes+min", 8, 32, false, true, 0, false)           /* Q5_1 */                                     \
+    X(PACK_N4, "nibbles", 4, 32, false, false, 8, false)                /* Q4_0 */                                     \
+    X(PACK_N4_MIN, "nibbles+min", 4, 32, false, true, 0, false)         /* Q4_1 */                                     \
+    X(PACK_N4_TABLE, "nibbles by table", 4, 32, false, false, 128, true) /* IQ4_NL */                                  \
+    X(PACK_K4_MIN32, "K nibbles+min/32", 4, 32, true, true, 0, false)   /* Q4_K */                                     \
+    X(PACK_K8_MIN32, "K bytes+min/32", 8, 32, true, true, 0, false)     /* Q5_K */                                     \
+    X(PACK_K4_MIN16, "K nibbles+min/16", 4, 16, true, true, 0, false)   /* Q2_K */                                     \
+    X(PACK_K4_16, "K nibbles/16", 4, 16, true, false, 4, false)         /* Q3_K; scales are signed */                  \
+    X(PACK_K8_16, "K bytes/16", 8, 16, true, false, 32, false)          /* Q6_K; scales are signed */
+
+#define PACK_ID(id, ...) id,
+typedef enum { PACK_FLOAT_ROWS(PACK_ID) PACK_QUANT_ROWS(PACK_ID) PACK_COUNT } pack_id;
+#undef PACK_ID
 
 typedef struct {
     pack_id id;
@@ -51,6 +53,12 @@ typedef struct {
     int zero;
     bool table;
 } pack_layout;
+
+/* A row as an initialiser; kernels make it a compile-time constant. */
+#define PACK_FLOAT_INIT(id_, name_, bytes) {.id = id_, .name = name_, .is_float = true, .elem_bytes = bytes}
+#define PACK_QUANT_INIT(id_, name_, bits_, sub, two, min_, zero_, table_)                                              \
+    {.id = id_, .name = name_, .bits = bits_, .sub_cols = sub, .two_level = two, .min = min_, .zero = zero_,           \
+     .table = table_}
 
 const pack_layout *pack_layout_of(dtype_id type);
 const pack_layout *pack_layout_row(pack_id id);
