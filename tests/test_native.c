@@ -51,7 +51,10 @@ static int32_t token_at(uint32_t vocab, int i) { return (int32_t)((uint32_t)(i *
 static logits by_oracle(const char *path) {
     diag *d = diag_new();
     llm_model *m = llm_model_open(path, d);
-    if (!m) fail_msg("%s", diag_text(d));
+    if (!m) {
+        fail_msg("%s", diag_text(d));
+        return (logits){0};
+    }
     llm_store *s = memoryx_open_file(m, (memoryx_progress){0}, d);
     logits l = {.vocab = m->config.vocab, .rows = mem_alloc_n((size_t)TOKENS * m->config.vocab, sizeof(float))};
     int32_t ids[TOKENS];
