@@ -161,7 +161,7 @@ static inline float extreme(const float *x) {
 
 /* Symmetric: the extreme element gets the lowest level, -levels/2, so that its sign chooses the sign of d. */
 static inline float symmetric(const float *x, int levels, uint8_t q[BLOCK]) {
-    float middle = (float)(levels / 2), d = extreme(x) / -middle, id = reciprocal(d);
+    float middle = (float)levels * 0.5f, d = extreme(x) / -middle, id = reciprocal(d);
     for (int j = 0; j < BLOCK; j++) q[j] = trunc_to(x[j] * id + (middle + 0.5f), (float)(levels - 1));
     return d;
 }

@@ -210,7 +210,7 @@ static bool read_tensor_type(reader *r, gguf_tensor *t, uint64_t elements) {
 static bool read_tensor(reader *r, size_t i) {
     gguf_tensor *t = &r->g->tensors[i];
     uint64_t elements = 1;
-    str name;
+    str name = {0};
     if (!read_str(r, &name, TENSOR_NAME_BYTES_MAX, "a tensor name")) return false;
     if (!usable_name(r, name, "tensor name")) return false;
     t->name = (str){arena_strndup(r->a, name.p, name.n), name.n};

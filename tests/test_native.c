@@ -46,7 +46,7 @@ typedef struct {
     float *rows;
 } logits;
 
-static int32_t token_at(uint32_t vocab, int i) { return (int32_t)((uint32_t)(i * 7919 + 3) % vocab); }
+static int32_t token_at(uint32_t vocab, int i) { return vocab ? (int32_t)((uint32_t)(i * 7919 + 3) % vocab) : 0; }
 
 static logits by_oracle(const char *path) {
     diag *d = diag_new();
