@@ -1,0 +1,89 @@
+/* Inside the machine: what the clock, the fabric and the cores know of each other. Nobody outside wse/ includes this.
+ *
+ * One cycle `now`:
+ *   1. fabric_tick: wavelets move one hop, all decided on the state at the start of the cycle; those for a core enter its input
+ *      queues (readable `ramp_cycles` later), those in output queues enter the router; host streams feed and drain
+ *   2. core_step for every PE that is awake at `now`, in any order: it touches only its own state
+ * A sleeping PE costs nothing: it is woken by clock_wake (its own timer) or by fabric events.
+ *
+ * Cores may run ahead of the clock: scalar code and memory-only vector operations, while no microthread is alive, see nothing
+ * of the fabric, so a core executes them at once in its own time and sleeps until the clock has caught up.
+ */
+#ifndef INGOT_WSE_MACHINE_H
+#define INGOT_WSE_MACHINE_H
+
+#include "wse/wse.h"
+
+typedef struct {
+    uint32_t data;
+    uint32_t ready;        /* low 32 bits of the cycle from which it may be read or moved; compare by signed difference */
+    uint8_t color, control;
+    uint8_t from;          /* isa_dir it came from */
+    uint8_t spare;
+} wse_wavelet;
+
+typedef struct fabric fabric;   /* fabric.c: routers, links, ramp queues, host streams */
+typedef struct cores cores;     /* core.c: registers, tasks, microthreads, DSRs */
+typedef struct clockwork clockwork; /* clock.c: wheel, bands, threads */
+
+struct wse {
+    const isa_wafer *wafer;
+    const isa_image *image;
+    wse_options options;
+    uint32_t width, height, pes;
+    uint64_t cycle;
+    uint16_t *memory;      /* [pes][ISA_SRAM_WORDS], reserved address space, pages appear when touched */
+    fabric *fabric;
+    cores *cores;
+    clockwork *clock;
+    char fault[512];       /* the fault of the smallest (cycle, pe); set through wse_set_fault */
+    uint64_t fault_cycle;
+    uint32_t fault_pe;
+};
+
+static inline const isa_program *wse_program(const wse *m, uint32_t pe) {
+    return &m->image->programs[m->image->tiles[pe].program];
+}
+static inline uint16_t *wse_words(const wse *m, uint32_t pe) { return m->memory + (size_t)pe * ISA_SRAM_WORDS; }
+
+/* Any thread may call it; the smallest (cycle, pe) wins, so that the message does not depend on threads. The run stops at the end of the cycle. */
+void wse_set_fault(wse *m, uint32_t pe, uint64_t cycle, const char *fmt, ...) __attribute__((format(printf, 4, 5)));
+
+/* ---- clock.c: who runs when ---- */
+bool clock_new(wse *m, diag *d);
+void clock_free(wse *m);
+void clock_wake(wse *m, uint32_t pe, uint64_t cycle);   /* core_step(pe) at `cycle` (> now, or = now from fabric_tick). A PE may have
+                                                         * several wake times; extra wake-ups are harmless, lost ones are not */
+
+/* ---- fabric.c: for the cores ---- */
+bool fabric_new(wse *m, diag *d);
+void fabric_free(wse *m);
+/* The input queue of a port (WSE-2: color, WSE-3: input queue id): the wavelet at its head when readable at `now`, else NULL. A core that
+ * finds none is woken when one becomes readable. */
+const wse_wavelet *fabric_in_head(const wse *m, uint32_t pe, uint32_t port, uint64_t now);
+const wse_wavelet *fabric_in_peek(const wse *m, uint32_t pe, uint32_t port, uint32_t k, uint64_t now); /* k-th readable one, 0 = head */
+void fabric_in_pop(wse *m, uint32_t pe, uint32_t port, uint64_t now);
+/* Output queue `q`. A core that finds no room is woken when some appears. `color` is ignored on WSE-3 (the queue's own). */
+uint32_t fabric_out_room(const wse *m, uint32_t pe, uint32_t q);
+void fabric_out_push(wse *m, uint32_t pe, uint32_t q, uint32_t color, uint32_t data, bool control, uint64_t now);
+bool fabric_out_empty(const wse *m, uint32_t pe, uint32_t q);
+void fabric_advance_switch(wse *m, uint32_t pe, uint32_t color);             /* .advance_switch; takes effect next cycle */
+bool fabric_config_read(const wse *m, uint32_t pe, uint32_t address, uint16_t *value);  /* addresses of the fabric in isa/config.h; false: not mine */
+bool fabric_config_write(wse *m, uint32_t pe, uint32_t address, uint16_t value, uint64_t now);
+uint32_t fabric_teardown_pending(const wse *m, uint32_t pe);                 /* colors whose teardown has not been exited */
+uint64_t fabric_hash(const wse *m, uint32_t pe, uint64_t seed);
+void fabric_count(const wse *m, uint32_t pe, wse_counters *out);             /* adds its own */
+void fabric_explain(const wse *m, uint32_t pe, strbuf *out);                 /* what is stuck at this router, one line each */
+
+/* ---- core.c: for clock and fabric ---- */
+bool cores_new(wse *m, diag *d);
+void cores_free(wse *m);
+void core_step(wse *m, uint32_t pe, uint64_t now);
+bool core_idle(const wse *m, uint32_t pe);                 /* no task runnable or running, no microthread alive */
+/* Task 29 shall run (a color entered teardown, or a flushed output queue became empty). Called in fabric_tick or core_step of this PE. */
+void core_raise(wse *m, uint32_t pe, uint64_t now);
+uint64_t core_hash(const wse *m, uint32_t pe, uint64_t seed);
+void core_count(const wse *m, uint32_t pe, wse_counters *out);
+void core_explain(const wse *m, uint32_t pe, strbuf *out); /* task, microthreads and what each waits for, with source lines */
+
+#endif
