@@ -85,5 +85,13 @@ void core_raise(wse *m, uint32_t pe, uint64_t now);
 uint64_t core_hash(const wse *m, uint32_t pe, uint64_t seed);
 void core_count(const wse *m, uint32_t pe, wse_counters *out);
 void core_explain(const wse *m, uint32_t pe, strbuf *out); /* task, microthreads and what each waits for, with source lines */
+/* wse_command_ready and wse_launch are these two and no more. */
+bool core_command_ready(const wse *m, uint32_t pe);
+void core_launch(wse *m, uint32_t pe, uint32_t entry, const uint16_t *args, uint32_t arg_words, uint32_t delay_cycles);
+/* Writes what PRINT completed to options.log. core_flush_log: one PE. core_flush_logs: all, in PE order; the clock calls it at the end
+ * of every cycle on one thread (it costs one load when nothing was printed), so that lines come in (cycle, PE) order. */
+void core_flush_log(wse *m, uint32_t pe);
+void core_flush_logs(wse *m);
+size_t core_bytes(const wse *m);                           /* host memory the cores reserved */
 
 #endif
