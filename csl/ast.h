@@ -83,9 +83,12 @@ enum {
     CSL_MANY = 128, CSL_CONST = 256, CSL_PACKED = 512, CSL_UNION = 1024, CSL_TOO_BIG = 2048,
 };
 
+enum { CSL_TREE_HEIGHT_MAX = 1024 }; /* the parser refuses more, so a walk down the tree may recurse */
+
 struct csl_node {
     uint8_t kind, op, decl; /* csl_kind, csl_op, csl_decl */
     uint16_t flags;
+    uint16_t height;        /* nodes on the longest way down, itself included; at most CSL_TREE_HEIGHT_MAX */
     span at, name_at;
     str name;
     csl_node *a, *b, *c, *d, *e, *next;
@@ -100,9 +103,11 @@ struct csl_node {
 typedef struct {
     diag_source source;  /* name and text; the text lives in the arena */
     csl_node *top;       /* declarations and blocks in order */
-    map names;           /* top-level VAR and FN by name -> (uint64_t)(uintptr_t) of the node; redefinitions were reported */
+    map names;           /* top-level VAR and FN by name -> (uint64_t)(uintptr_t) of the node; redefinitions were reported.
+                          Heap memory: map_free(&file->names) before the arena goes */
 } csl_file;
 
+/* name and text are copied. */
 csl_file *csl_parse(arena *a, const char *name, str text, diag *d);
 
 /* Indented text, one node a line, for --dump=ast and golden tests. */

@@ -1,4 +1,5 @@
-/* Tokens by longest match over the table in lex.h. Comments and blanks vanish here; nothing else is thrown away unseen. */
+/* Tokens by longest match over the table in lex.h. Comments and blanks vanish here; nothing else is thrown away unseen.
+ */
 #include "csl/lex.h"
 #include <stdarg.h>
 #include <stdio.h>
