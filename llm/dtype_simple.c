@@ -232,7 +232,7 @@ static inline float magnitude(const float *x) {
 static inline int round_away(float v) {
     float a = fabsf(v);
     a = a < 127 ? a : 127;
-    int whole = (int)a, sign = (int)f32_bits(v) >> 31;
+    int whole = (int)a, sign = -(int)(f32_bits(v) >> 31);
     whole += a - (float)whole >= 0.5f;
     return (whole ^ sign) - sign;
 }
