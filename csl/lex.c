@@ -145,6 +145,8 @@ static uint8_t lex_quoted(csl_lexer *lx, int quote) {
         if (c < 0 || c == '\n') {
             csl_lex_error(lx, (span){begin, lx->at}, "%s without a closing %c on its line",
                           quote == '"' ? "string" : "character", quote);
+            /* what ends the statement was most likely not meant to be text */
+            while (lx->at > begin + 1 && strchr("; \t\r),}", lx->source.text.p[lx->at - 1])) lx->at--;
             break;
         }
         if (c == '\\' && peek(lx, 1) >= 0 && peek(lx, 1) != '\n') lx->at++;

@@ -40,7 +40,8 @@ bool parse_close(parser *p, csl_token_kind kind, csl_token open, const char *wha
     snprintf(expected, sizeof expected, "',' or '%s' in %s", csl_token_text(kind), what);
     parse_fail(p, expected);
     str between = {p->lx.source.text.p + open.at.end, p->t[0].at.begin - open.at.end};
-    if (memchr(between.p, '\n', between.n)) csl_lex_note(&p->lx, open.at, "%s begins here", what);
+    if (memchr(between.p, '\n', between.n))
+        csl_lex_note(&p->lx, open.at, "to close this '%s'", csl_token_text(open.kind));
     return false;
 }
 
@@ -98,9 +99,9 @@ static const char *hint(const parser *p) {
     bool joined = p->last_end == p->t[0].at.begin;
     if (kind == TOK_PLUS && joined) return "; there is no '++', write 'x += 1'";
     if (kind == TOK_DOT && next == TOK_INT) return "; a float needs a digit before its point: 0.5";
-    if (kind == TOK_FN || kind == TOK_TASK) return "; functions and tasks stand at the top level of a file";
+    if (kind == TOK_DOT && next == TOK_NAME) return "; an enum value is written with its type: T.name";
     if (kind == TOK_ELSE) return "; this 'else' has no 'if'";
-    if (kind == TOK_SET) return "; an assignment is a statement and has no value";
+    if (kind == TOK_SET && !p->bare_type) return "; an assignment is a statement and has no value";
     return "";
 }
 
@@ -127,16 +128,23 @@ bool parse_enter(parser *p) {
 
 /* -- recovery */
 
-bool parse_at_top_level_word(const parser *p) {
+bool parse_at_declaration(const parser *p) {
     uint8_t kind = real_kind(p);
     return ((kind == TOK_FN || kind == TOK_TASK) && p->t[1].kind == TOK_NAME) || kind == TOK_EXPORT ||
            kind == TOK_NOINLINE || (kind == TOK_EXTERN && p->t[1].kind != TOK_STRUCT && p->t[1].kind != TOK_UNION) ||
            kind == TOK_PARAM || (kind == TOK_LAYOUT && p->t[1].kind == TOK_LBRACE);
 }
 
-static bool begins_statement(uint8_t kind) {
-    return kind == TOK_CONST || kind == TOK_VAR || kind == TOK_IF || kind == TOK_WHILE || kind == TOK_FOR ||
-           kind == TOK_SWITCH || kind == TOK_RETURN || kind == TOK_BREAK || kind == TOK_CONTINUE ||
+/* At the left margin it ends every block; elsewhere it is only in the wrong place. */
+bool parse_at_top_level(const parser *p) {
+    size_t begin = p->t[0].at.begin;
+    return parse_at_declaration(p) && (!begin || p->lx.source.text.p[begin - 1] == '\n');
+}
+
+static bool begins_statement(const parser *p) {
+    uint8_t kind = p->held;
+    return parse_at_declaration(p) || kind == TOK_CONST || kind == TOK_VAR || kind == TOK_IF || kind == TOK_WHILE ||
+           kind == TOK_FOR || kind == TOK_SWITCH || kind == TOK_RETURN || kind == TOK_BREAK || kind == TOK_CONTINUE ||
            kind == TOK_COMPTIME || kind == TOK_INLINE;
 }
 
@@ -154,9 +162,9 @@ bool parse_recover(parser *p, unsigned base) {
             p->held = p->t[1].kind = p->t[2].kind = TOK_END;
             return false; /* still skipping: a missing '}' would be no news */
         }
-        bool declaration = p->t[0].starts_line && parse_at_top_level_word(p);
+        bool declaration = parse_at_top_level(p);
         if (declaration && base) return false;
-        if (declaration || (p->t[0].starts_line && p->braces <= open && begins_statement(p->held))) {
+        if (declaration || (p->t[0].starts_line && p->braces <= open && begins_statement(p))) {
             p->braces = base; /* a '}' was missing, or braces == base */
             return stop_skipping(p, true);
         }

@@ -51,8 +51,9 @@ void parse_fail_at(parser *p, span at, const char *message);
  * declaration. base: braces that are open in the list. False when the list itself has to end: t[0] then is its '}', or
  * (still skipping, so that the lists around it end too) the end of the file or what can only stand at the top level. */
 bool parse_recover(parser *p, unsigned base);
-bool parse_at_top_level_word(const parser *p); /* fn NAME, task NAME, export, extern, param, layout */
-bool parse_enter(parser *p);                   /* one level deeper; false (and told) when too deep */
+bool parse_at_declaration(const parser *p); /* fn NAME, task NAME, export, extern, param, layout */
+bool parse_at_top_level(const parser *p);   /* one that begins a line at the left margin */
+bool parse_enter(parser *p);                /* one level deeper; false (and told) when too deep */
 static inline void parse_leave(parser *p) { p->nesting--; }
 
 /* Nodes. A node's span begins at the current token, or where `from` begins, and ends where parse_finish is called. */
@@ -84,5 +85,8 @@ csl_node *parse_switch(parser *p, csl_node *(*rule)(parser *));
 csl_node *parse_block(parser *p, str label, span label_at); /* at '{' */
 csl_node *parse_variable(parser *p, csl_node *n);           /* from const, var or param on */
 void parse_attributes(parser *p, csl_node *n, csl_node **linksection, csl_node **linkname);
+
+/* parse_decl.c */
+csl_node *parse_declaration(parser *p); /* a variable, function or layout block */
 
 #endif

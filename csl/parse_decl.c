@@ -68,7 +68,8 @@ static csl_node *layout_block(parser *p) {
 }
 
 /* [export | extern] [inline | noinline] and what they belong to */
-static csl_node *declaration(parser *p) {
+csl_node *parse_declaration(parser *p) {
+    if (parse_at(p, TOK_LAYOUT)) return layout_block(p);
     csl_node *n = parse_node(p, CSL_VAR);
     if (parse_take(p, TOK_EXPORT)) n->flags |= CSL_EXPORT;
     else if (parse_take(p, TOK_EXTERN)) n->flags |= CSL_EXTERN;
@@ -85,9 +86,8 @@ static csl_node *declaration(parser *p) {
 
 static csl_node *top_level(parser *p) {
     if (parse_at(p, TOK_COMPTIME)) return comptime_block(p);
-    if (parse_at(p, TOK_LAYOUT)) return layout_block(p);
     bool color = p->t[1].kind == TOK_NAME && str_is(csl_token_source(&p->lx, p->t[0]), "color");
-    return color ? legacy_color(p) : declaration(p);
+    return color ? legacy_color(p) : parse_declaration(p);
 }
 
 static void remember_name(parser *p, csl_node *n) {

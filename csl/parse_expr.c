@@ -240,6 +240,9 @@ csl_node *parse_fn_param(parser *p) {
     if (p->t[1].kind == TOK_COLON && !parse_skipping(p)) {
         n->name = parse_name(p, "the name of a parameter", &n->name_at);
         parse_take(p, TOK_COLON);
+    } else if (parse_at(p, TOK_NAME) && p->t[1].kind == TOK_NAME) {
+        n->name = parse_name(p, "the name of a parameter", &n->name_at);
+        parse_complain(p, p->t[0].at, "expected ':' between the name and the type of a parameter");
     }
     if (parse_take(p, TOK_ANYTYPE)) n->flags |= CSL_ANYTYPE;
     else n->a = parse_type(p);

@@ -184,8 +184,14 @@ static csl_node *comptime_statement(parser *p) {
     return n;
 }
 
+static csl_node *misplaced(parser *p) {
+    parse_complain(p, p->t[0].at, "this stands at the top level of a file only, not in a block");
+    return parse_declaration(p);
+}
+
 static csl_node *statement_inside(parser *p) {
     csl_node *n;
+    if (parse_at_declaration(p)) return misplaced(p);
     switch (p->t[0].kind) {
     case TOK_CONST:
     case TOK_VAR: return parse_variable(p, parse_node(p, CSL_VAR));
@@ -236,7 +242,7 @@ csl_node *parse_block(parser *p, str label, span label_at) {
     unsigned base = p->braces;
     while (parse_more(p, TOK_RBRACE)) {
         if (parse_take(p, TOK_SEMI)) continue; /* a stray one behind a '}' */
-        if (p->t[0].starts_line && parse_at_top_level_word(p)) break;
+        if (parse_at_top_level(p)) break;
         size_t begin = p->t[0].at.begin;
         parse_append(&l, statement(p));
         if (!parse_skipping(p)) continue;
