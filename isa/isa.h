@@ -276,16 +276,18 @@ typedef struct {
 
 isa_image *isa_image_new(diag *d);       /* empty, with its arena */
 void isa_image_free(isa_image *m);
+bool isa_program_init(isa_program *p, const char *name, arena *a); /* no code; plain shapes, settings 0, queues and handlers none. false: out of memory */
 
 /* Every index, address, count and limit. Says what is wrong and where; the machine relies on it. */
 bool isa_image_check(const isa_image *m, diag *d);
 
 /* One file, little-endian, versioned. Reading believes nothing: (bytes, length), bounded allocations. */
 bool isa_image_write(const isa_image *m, const char *path, diag *d);
+bool isa_image_encode(const isa_image *m, strbuf *out, diag *d); /* the bytes of such a file; checks m first */
 isa_image *isa_image_parse(str bytes, const char *name, diag *d);
 isa_image *isa_image_read(const char *path, diag *d);
 
-/* "fmacs d0, s0, s1, r3" and so on; for --dump=code, traces and the debugger. */
+/* "fmacs d0, s0.0, s1.0, r3" and so on, without an end of line; for --dump=code, traces and the debugger. */
 void isa_disassemble(const isa_program *p, uint32_t index, strbuf *out);
 
 /* ---- facts of the tables ---- */
