@@ -162,21 +162,27 @@ struct csl_func {
     struct csl_instance *instances;
 };
 
+/* A file that was read: parsed once, however many modules come from it. */
+typedef struct {
+    csl_file *file;
+    const char *path;
+    bool is_library;
+    uint32_t index;           /* in image->sources */
+    uint32_t *line_starts, line_count;
+} csl_source_file;
+
 struct csl_module {
     csl_file *file;
+    const csl_source_file *source;
     const char *path, *name;  /* name: prefix of its symbols, "" for the root */
     map globals;              /* name -> csl_global* */
     map funcs;                /* name -> csl_func* */
     const csl_value *params;  /* KNOWN struct given by the importer, or NULL */
     uint64_t *param_used;     /* bit per member of params */
     bool is_library, started;
+    csl_module *next;
 };
 
-typedef struct {
-    csl_file *file;
-    const char *path;
-    bool is_library;
-} csl_source_file;
 
 /* Whole compilation. */
 struct csl_unit {
@@ -214,8 +220,14 @@ struct csl_sema {
     uint64_t dsr_claimed[3];  /* ids named by @get_dsr, by file */
     void *tasks;              /* builtin_task.c's own state */
     void *dsds;               /* builtin_dsd.c's own state */
-    map named_tasks;
     uint32_t map_depth;
+    const char *global_name;  /* of the global under evaluation: names the module it imports */
+    struct csl_instance *work, *work_tail; /* functions whose bodies are still to be analysed */
+    csl_module *modules;      /* of this program, newest first */
+    uint32_t runtime_depth;   /* run-time branches and loops around the code being walked */
+    bool dead;                /* code after a return: not emitted */
+    const csl_node *at;       /* the expression being evaluated, for loads and their lines */
+    uint32_t symbol_cap, string_cap;
 };
 
 /* ---- evaluation (sema_*.c) ---- */
@@ -259,6 +271,8 @@ csl_value csl_in_regs(const csl_type *t, ir_reg low, ir_reg high);
 ir_reg csl_emit(csl_sema *s, const csl_node *at, uint16_t op, ir_reg a, ir_reg b, int64_t imm); /* d = a fresh register, returned */
 ir_instr *csl_emit_raw(csl_sema *s, const csl_node *at, ir_instr in);   /* line filled in; NULL: oom was told */
 uint32_t csl_string(csl_sema *s, str text);                             /* index into out->strings */
+isa_symbol *csl_new_symbol(csl_sema *s);                                /* a zeroed row at the end of out->symbols; NULL: oom was told */
+void csl_line_of(csl_sema *s, csl_module *m, const csl_node *at, uint32_t *source, uint32_t *line);
 uint32_t csl_fn_index(csl_sema *s, csl_func *f, const csl_node *at);    /* ir function of a non-generic function or task, analysed later; UINT32_MAX on error */
 
 /* ---- builtins (builtin*.c): one row each in builtins.def ---- */
