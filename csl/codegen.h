@@ -71,16 +71,16 @@ typedef struct {
     cg_block *blocks; uint32_t block_count;
     uint32_t *globals;                /* [reg_count] row of a register that lives across blocks, UINT32_MAX none */
     uint32_t global_count, row_words;
-    uint64_t *live_out;               /* [block][row_words] */
+    uint64_t *live_in, *live_out;     /* [block][row_words] */
     uint32_t *slots; uint32_t slot_count, slot_cap; /* words of each: the program's, then spills */
     uint32_t out_words;               /* for arguments of calls that do not fit registers */
     uint32_t short_from;              /* registers from here on were made by spilling and are not spilled */
-    uint8_t *assigned;                /* [reg_count] physical register, ISA_NO_REG none */
 } cg_fn;
 
 /* ---- cg_ops.c: facts of instructions ---- */
-uint32_t cg_uses(cg_ins *in, ir_reg *uses[16]); /* operands read: pointers, so that they can be renamed; no DSRs, no 0 */
-ir_reg *cg_def(cg_ins *in);                     /* operand written, NULL none; calls: cg_call_defs */
+/* Operands read: pointers, so that they can be renamed; no DSRs, no 0. Lowered calls: what is in physical registers is implied. */
+uint32_t cg_uses(cg_ins *in, ir_reg *uses[16]);
+uint32_t cg_defs(cg_ins *in, ir_reg *defs[2]);  /* operands written: one, or the results of a call */
 bool cg_is_vector(uint16_t op);
 bool cg_is_pure(const cg_ins *in);              /* no effect but d: may be dropped when d is not needed */
 bool cg_is_fixed_value(const cg_ins *in);       /* pure and a function of its operands alone: may be moved */
@@ -104,7 +104,9 @@ bool cg_join(cg_fn *f);                         /* cg_join.c: results go where t
 bool cg_loops(cg_fn *f);                        /* cg_loop.c: constants out of loops, tests at their ends */
 bool cg_lower(cg_fn *f);                        /* cg_lower.c: calls, returns, arguments in physical registers */
 bool cg_allocate(cg_fn *f);                     /* cg_alloc.c */
-bool cg_spill(cg_fn *f, const uint32_t *home, const cg_ins *const *again); /* cg_spill.c */
+/* cg_spill.c: registers r with home[r] live in the slot CG_SLOT(..) = home[r]; those with again[r] are computed anew at each use. */
+bool cg_spill(cg_fn *f, const uint32_t *home, cg_ins *const *again);
+uint32_t cg_new_slot(cg_fn *f, uint32_t words); /* UINT32_MAX: out of memory */
 bool cg_encode(cg_fn *f);                       /* cg_encode.c */
 uint32_t cg_stack(cg *g, uint32_t root, bool *recursive); /* cg_stack.c: words below a root, return indices included */
 
