@@ -128,8 +128,9 @@ static void add_address(isa_instr in, strbuf *out) {
     strbuf_addc(out, ']');
 }
 
-/* One letter per operand: d a b registers, D A operands (DSR or register), c register in imm, i number, t target,
- * s string, m address, w width, x descriptor and settings, y settings, ? register or number. */
+/* One letter per operand: d a b registers, D A operands (DSR or register), c register in imm, i number or text, t
+ * target, m address, x descriptor and settings. Not operands: w width behind the name, y settings at the end, ?
+ * add_choice. */
 static const char *const patterns[] = {
     [ISA_FMT_NONE] = "",     [ISA_FMT_D] = "d",      [ISA_FMT_DA] = "da",    [ISA_FMT_DAB] = "dab",
     [ISA_FMT_DABC] = "dabc", [ISA_FMT_DAI] = "dai",  [ISA_FMT_DI] = "di",    [ISA_FMT_I] = "i",
@@ -166,7 +167,7 @@ void isa_disassemble(const isa_program *p, uint32_t index, strbuf *out) {
         return;
     }
     isa_instr in = p->code[index];
-    if (in.op >= ISA_DSD_FIRST || in.op >= ISA_SCALAR_OPS) {
+    if (in.op >= ISA_SCALAR_OPS) {
         add_vector(p, in, out);
         return;
     }

@@ -27,7 +27,7 @@ bool isa_program_init(isa_program *p, const char *name, arena *a) {
     p->shapes = arena_push_n(a, isa_shape, p->shape_count);
     p->settings = arena_push(a, isa_settings);
     if (!p->name || !p->shapes || !p->settings) return false;
-    for (uint8_t i = 0; i <= ISA_FIFO; i++) p->shapes[i].kind = i;
+    for (int i = 0; i <= ISA_FIFO; i++) p->shapes[i].kind = (uint8_t)i;
     p->settings[0] = (isa_settings){.activate = -1,
                                     .unblock = -1,
                                     .unblock_queue = -1,

@@ -125,7 +125,7 @@ static bool queue_ok(const image_check *c, uint32_t q) {
 }
 
 static bool color_ok(const image_check *c, uint32_t color) {
-    int q = c->p->queues.color_queue[color];
+    int8_t q = c->p->queues.color_queue[color];
     RULE(c, in_range(q, -1, ISA_QUEUES - 1), "color %u is served by queue %d", color, q);
     RULE(c, is_entry(c->p, c->p->teardown_entry[color]), "the teardown handler of color %u is no instruction", color);
     return true;
