@@ -14,32 +14,27 @@
 #include "base/diag.h"
 
 /*  T(kind, text in messages)  K(kind, keyword)  P(kind, punctuation; longer ones first) */
-#define CSL_TOKENS(T, K, P)                                                                                            \
-    T(END, "the end of the file")                                                                                      \
-    T(SKIPPING, "") /* stands for the current token while the parser looks for a place to go on */                     \
-    T(NAME, "a name")                                                                                                  \
-    T(BUILTIN, "a builtin")                                                                                            \
-    T(INT, "an integer")                                                                                               \
-    T(FLOAT, "a float")                                                                                                \
-    T(STRING, "a string")                                                                                              \
-    T(CHAR, "a character")                                                                                             \
-    K(CONST, "const")                                                                                                  \
-    K(VAR, "var")                                                                                                      \
-    K(PARAM, "param") K(FN, "fn") K(TASK, "task") K(COMPTIME, "comptime") K(LAYOUT, "layout") K(EXPORT, "export")      \
-        K(EXTERN, "extern") K(STRUCT, "struct") K(ENUM, "enum") K(UNION, "union") K(PACKED, "packed")                  \
-            K(INLINE, "inline") K(NOINLINE, "noinline") K(IF, "if") K(ELSE, "else") K(WHILE, "while") K(FOR, "for")    \
-                K(SWITCH, "switch") K(RETURN, "return") K(BREAK, "break") K(CONTINUE, "continue") K(AND, "and")        \
-                    K(OR, "or") K(TRUE, "true") K(FALSE, "false") K(UNDEFINED, "undefined")                            \
-                        K(UNREACHABLE, "unreachable") K(ASM, "asm") K(VOLATILE, "volatile") K(ALIGN, "align")          \
-                            K(LINKSECTION, "linksection") K(LINKNAME, "linkname") K(ANYTYPE, "anytype")                \
-                                P(SHL_SET, "<<=") P(SHR_SET, ">>=") P(ADD_SET, "+=") P(SUB_SET, "-=") P(MUL_SET, "*=") \
-                                    P(DIV_SET, "/=") P(MOD_SET, "%=") P(AND_SET, "&=") P(OR_SET, "|=")                 \
-                                        P(XOR_SET, "^=") P(FAT_ARROW, "=>") P(ARROW, "->") P(EQ, "==") P(NE, "!=")     \
-                                            P(LE, "<=") P(GE, ">=") P(SHL, "<<") P(SHR, ">>") P(AND_AND, "&&")         \
-                                                P(OR_OR, "||") /* foreign: told, then read as and, or */               \
-        P(PLUS, "+") P(MINUS, "-") P(STAR, "*") P(SLASH, "/") P(PERCENT, "%") P(AMP, "&") P(PIPE, "|") P(CARET, "^")   \
-            P(TILDE, "~") P(BANG, "!") P(LT, "<") P(GT, ">") P(SET, "=") P(LPAREN, "(") P(RPAREN, ")") P(LBRACE, "{")  \
-                P(RBRACE, "}") P(LBRACKET, "[") P(RBRACKET, "]") P(COMMA, ",") P(SEMI, ";") P(COLON, ":") P(DOT, ".")
+/* clang-format off */
+#define CSL_TOKENS(T, K, P) \
+    T(END, "the end of the file") \
+    T(SKIPPING, "") /* stands for the current token while the parser looks for a place to go on */ \
+    T(NAME, "a name") T(BUILTIN, "a builtin") T(INT, "an integer") T(FLOAT, "a float") T(STRING, "a string") \
+    T(CHAR, "a character") \
+    K(CONST, "const") K(VAR, "var") K(PARAM, "param") K(FN, "fn") K(TASK, "task") K(COMPTIME, "comptime") \
+    K(LAYOUT, "layout") K(EXPORT, "export") K(EXTERN, "extern") K(STRUCT, "struct") K(ENUM, "enum") \
+    K(UNION, "union") K(PACKED, "packed") K(INLINE, "inline") K(NOINLINE, "noinline") K(IF, "if") K(ELSE, "else") \
+    K(WHILE, "while") K(FOR, "for") K(SWITCH, "switch") K(RETURN, "return") K(BREAK, "break") \
+    K(CONTINUE, "continue") K(AND, "and") K(OR, "or") K(TRUE, "true") K(FALSE, "false") K(UNDEFINED, "undefined") \
+    K(UNREACHABLE, "unreachable") K(ASM, "asm") K(VOLATILE, "volatile") K(ALIGN, "align") \
+    K(LINKSECTION, "linksection") K(LINKNAME, "linkname") K(ANYTYPE, "anytype") \
+    P(SHL_SET, "<<=") P(SHR_SET, ">>=") \
+    P(ADD_SET, "+=") P(SUB_SET, "-=") P(MUL_SET, "*=") P(DIV_SET, "/=") P(MOD_SET, "%=") P(AND_SET, "&=") \
+    P(OR_SET, "|=") P(XOR_SET, "^=") P(FAT_ARROW, "=>") P(ARROW, "->") P(EQ, "==") P(NE, "!=") P(LE, "<=") \
+    P(GE, ">=") P(SHL, "<<") P(SHR, ">>") P(AND_AND, "&&") P(OR_OR, "||") /* foreign: told, then read as and, or */ \
+    P(PLUS, "+") P(MINUS, "-") P(STAR, "*") P(SLASH, "/") P(PERCENT, "%") P(AMP, "&") P(PIPE, "|") P(CARET, "^") \
+    P(TILDE, "~") P(BANG, "!") P(LT, "<") P(GT, ">") P(SET, "=") P(LPAREN, "(") P(RPAREN, ")") P(LBRACE, "{") \
+    P(RBRACE, "}") P(LBRACKET, "[") P(RBRACKET, "]") P(COMMA, ",") P(SEMI, ";") P(COLON, ":") P(DOT, ".")
+/* clang-format on */
 
 #define CSL_TOKEN_KIND(kind, text) TOK_##kind,
 typedef enum { CSL_TOKENS(CSL_TOKEN_KIND, CSL_TOKEN_KIND, CSL_TOKEN_KIND) TOK_KINDS } csl_token_kind;

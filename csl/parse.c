@@ -155,7 +155,9 @@ static bool stop_skipping(parser *p, bool result) {
 
 bool parse_recover(parser *p, unsigned base) {
     unsigned open = p->braces; /* where the error was: more than base inside a literal, say */
-    bool closed = false;       /* a '}' just led back to base: a line may begin with any statement now */
+    /* An error at the ';' of a line: a bracket was not closed, and the statement ends all the same. */
+    if (parse_skipping(p) && p->held == TOK_SEMI && p->t[1].starts_line) p->braces = open = base;
+    bool closed = false; /* a '}' just led back to base: a line may begin with any statement now */
     for (;; parse_advance(p)) {
         if (!parse_skipping(p)) start_skipping(p);
         if (p->held == TOK_END || csl_lex_stopped(&p->lx)) {

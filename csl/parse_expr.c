@@ -91,6 +91,15 @@ static void field_list(parser *p, csl_node **list, csl_token open) {
     p->bare_type = bare;
 }
 
+/* ',' between members or arms; a ';', as in other languages, is told once and read as one. */
+static bool separator(parser *p, bool *told) {
+    if (parse_take(p, TOK_COMMA)) return true;
+    if (!parse_at(p, TOK_SEMI) || p->t[1].kind == TOK_END) return false;
+    if (!*told) parse_complain(p, p->t[0].at, "expected ',' between the members or arms, found ';'");
+    *told = true;
+    return parse_take(p, TOK_SEMI);
+}
+
 /* -- literals and primaries */
 
 static csl_node *integer(parser *p) {
@@ -182,7 +191,7 @@ static csl_node *arm(parser *p, csl_node *(*rule)(parser *)) {
 
 csl_node *parse_switch(parser *p, csl_node *(*rule)(parser *)) {
     csl_node *n = parse_node(p, CSL_SWITCH);
-    bool bare = p->bare_type, before_else = p->before_else;
+    bool bare = p->bare_type, before_else = p->before_else, told = false;
     parse_advance(p);
     n->a = parse_condition(p, "after 'switch'");
     csl_token open = p->t[0];
@@ -191,7 +200,7 @@ csl_node *parse_switch(parser *p, csl_node *(*rule)(parser *)) {
     parse_list arms = {&n->b};
     while (parse_more(p, TOK_RBRACE)) {
         parse_append(&arms, arm(p, rule));
-        if (!parse_take(p, TOK_COMMA)) break;
+        if (!separator(p, &told)) break;
     }
     parse_close(p, TOK_RBRACE, open, "the switch");
     p->bare_type = bare;
@@ -293,14 +302,14 @@ static csl_node *enumerator(parser *p) {
 }
 
 static void members(parser *p, csl_node **list, csl_node *(*rule)(parser *), const char *what) {
-    bool bare = p->bare_type;
+    bool bare = p->bare_type, told = false;
     parse_list l = {list};
     csl_token open = p->t[0];
     p->bare_type = false;
     parse_expect(p, TOK_LBRACE, "before the members");
     while (parse_more(p, TOK_RBRACE)) {
         parse_append(&l, rule(p));
-        if (!parse_take(p, TOK_COMMA)) break;
+        if (!separator(p, &told)) break;
     }
     parse_close(p, TOK_RBRACE, open, what);
     p->bare_type = bare;
