@@ -18,7 +18,7 @@ CFLAGS   = -std=gnu11 -D_GNU_SOURCE $(OPT) -g -ffp-contract=off -fno-math-errno 
 LDLIBS   = $(PKG_LIBS) -lm -pthread $(EXTRA)
 
 # Folders of the library, lowest level first (ARCHITECTURE.md).
-FOLDERS  = base isa csl wse llm host perf cluster
+FOLDERS  = base isa csl wse llm host api perf cluster
 LIB_SRC := $(foreach d,$(FOLDERS),$(wildcard $(d)/*.c))
 CLI_SRC := $(wildcard cli/*.c)
 TOOLS   := $(patsubst tools/%.c,$(BIN)/ingot-%,$(wildcard tools/*.c))
@@ -28,7 +28,7 @@ LIB      = $(BUILD)/libingot.a
 say      = $(if $(V),,@echo '$(1)'; )# V=1 shows whole commands
 obj      = $(patsubst %.c,$(BUILD)/%.o,$(1))
 
-GOALS    = all run test bench debug asan hostile fuzz fuzzers lint install
+GOALS    = all wafer run test bench debug asan hostile fuzz fuzzers lint install install-wafer
 .PHONY: $(GOALS) clean help deps
 .SECONDARY: # objects of tests are kept
 
@@ -69,6 +69,27 @@ $(LIB): $(call obj,$(LIB_SRC))
 $(BIN)/ingot: $(call obj,$(CLI_SRC)) $(LIB)
 	@mkdir -p $(@D)
 	$(call say,ld $@)$(CC) $^ -o $@ $(LDLIBS)
+
+$(BIN)/cslc: $(BUILD)/cslc/main.o $(LIB)
+	@mkdir -p $(@D)
+	$(call say,ld $@)$(CC) $^ -o $@ $(LDLIBS)
+
+# What Python loads: the wafer's part of the library, of which only the calls of include/ingot.h are visible.
+SO_SRC  := $(foreach d,base isa csl wse host api,$(wildcard $(d)/*.c))
+$(BUILD)/pic/%.o: %.c Makefile
+	@mkdir -p $(@D)
+	$(call say,cc -fPIC $<)$(CC) $(CFLAGS) -fPIC -fvisibility=hidden -MMD -MP -c $< -o $@
+
+$(BIN)/libingot.so: $(patsubst %.c,$(BUILD)/pic/%.o,$(SO_SRC))
+	@mkdir -p $(@D)
+	$(call say,ld $@)$(CC) -shared $^ -o $@ -Wl,--as-needed $(LDLIBS)
+
+$(BIN)/cs_python: scripts/cs_python
+	@mkdir -p $(@D)
+	$(call say,cp $@)install -m 755 $< $@
+
+## make wafer    cslc, cs_python and libingot.so only
+wafer: $(BIN)/cslc $(BIN)/cs_python $(BIN)/libingot.so
 
 $(BIN)/ingot-%: $(BUILD)/tools/%.o $(LIB)
 	@mkdir -p $(@D)
@@ -126,6 +147,14 @@ install: all
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/ingot
 	install -m 755 $(BIN)/ingot $(TOOLS) $(DESTDIR)$(PREFIX)/bin/
 	cp -r data $(DESTDIR)$(PREFIX)/share/ingot/
+
+install-wafer: wafer
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/lib $(DESTDIR)$(PREFIX)/include \
+	    $(DESTDIR)$(PREFIX)/share/ingot
+	install -m 755 $(BIN)/cslc $(BIN)/cs_python $(DESTDIR)$(PREFIX)/bin/
+	install -m 755 $(BIN)/libingot.so $(DESTDIR)$(PREFIX)/lib/
+	install -m 644 include/ingot.h $(DESTDIR)$(PREFIX)/include/
+	cp -r data lib python $(DESTDIR)$(PREFIX)/share/ingot/
 endif
 
 ## make deps     the packages that building, testing and running need

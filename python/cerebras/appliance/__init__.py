@@ -1,0 +1,1 @@
+"""Appliance mode: names only, see cerebras.sdk.client."""

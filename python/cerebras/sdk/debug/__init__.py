@@ -1,0 +1,1 @@
+"""Names of the vendor's Python packages, served by Ingot."""
