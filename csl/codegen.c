@@ -85,7 +85,10 @@ static bool find_callees(cg *g, uint32_t index) {
 
 /* ---- one function ---- */
 
-static bool optimize(cg_fn *f) { return cg_clean(f) && cg_dead(f) && cg_clean(f); }
+static bool optimize(cg_fn *f) {
+    return cg_clean(f) && cg_fold(f) && cg_dead(f) && cg_clean(f) && cg_loops(f) && cg_clean(f) && cg_fold(f) && cg_join(f) &&
+           cg_dead(f) && cg_clean(f);
+}
 
 static bool generate(cg *g, uint32_t index, diag *d) {
     cg_fn f = {.g = g, .fn = g->p->fns[index], .index = index};

@@ -377,7 +377,7 @@ static void arithmetic_is_kept(void **state) {
 }
 
 /* for (i = 0; i < n; i++) sum += a[i], as a front end writes it: test at the top, jump back. */
-static void __attribute__((unused)) loop_is_near_minimal(void **state) {
+static void loop_is_near_minimal(void **state) {
     (void)state;
     fixture *t = start();
     ir_fn *f = new_task(t);
@@ -401,7 +401,7 @@ static void __attribute__((unused)) loop_is_near_minimal(void **state) {
 }
 
 /* while (i != 37) { if (a[i] < limit) count++; i++ }: the constants leave the loop. */
-static void __attribute__((unused)) constants_leave_loops(void **state) {
+static void constants_leave_loops(void **state) {
     (void)state;
     fixture *t = start();
     ir_fn *f = new_task(t);
@@ -425,7 +425,7 @@ static void __attribute__((unused)) constants_leave_loops(void **state) {
     finish(t);
 }
 
-static void __attribute__((unused)) comparisons_become_branches(void **state) {
+static void comparisons_become_branches(void **state) {
     (void)state;
     static const uint16_t ops[] = {ISA_SEQ, ISA_SNE, ISA_SLT, ISA_SLE, ISA_SLTU, ISA_SLEU};
     static const uint32_t values[][2] = {{1, 2}, {2, 1}, {5, 5}, {0xffffffffu, 1}, {1, 0xffffffffu}, {0, 0}};
@@ -666,6 +666,9 @@ static void what_does_not_fit_is_told(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(arithmetic_is_kept),
+        cmocka_unit_test(loop_is_near_minimal),
+        cmocka_unit_test(constants_leave_loops),
+        cmocka_unit_test(comparisons_become_branches),
         cmocka_unit_test(sixty_live_values_spill),
         cmocka_unit_test(recursion_keeps_values),
         cmocka_unit_test(twelve_arguments_arrive),
