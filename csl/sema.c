@@ -48,7 +48,7 @@ csl_value csl_not_known(csl_sema *s, const csl_node *at, const char *what) {
 bool csl_emits(const csl_sema *s) { return s->fn && !s->comptime; }
 
 csl_context csl_enter(csl_sema *s, csl_module *m) {
-    csl_context c = {s->module, s->frame, s->fn, s->comptime, s->dead, s->in_comptime_block, s->runtime_depth};
+    csl_context c = {s->module, s->frame, s->fn, s->comptime, s->dead, s->in_comptime_block, s->runtime_depth, s->scratch};
     s->module = m;
     s->frame = NULL;
     s->fn = NULL;
@@ -56,6 +56,7 @@ csl_context csl_enter(csl_sema *s, csl_module *m) {
     s->dead = false;
     s->in_comptime_block = false;
     s->runtime_depth = 0;
+    s->scratch = NULL;
     return c;
 }
 
@@ -67,12 +68,13 @@ void csl_leave(csl_sema *s, const csl_context *c) {
     s->dead = c->dead;
     s->in_comptime_block = c->in_comptime_block;
     s->runtime_depth = c->runtime_depth;
+    s->scratch = c->scratch;
 }
 
 /* ---- scopes ---- */
 
 csl_binding *csl_bind(csl_sema *s, str name, csl_bind_kind kind, const csl_type *t, const csl_node *at) {
-    csl_binding *b = arena_push(s->unit->memory, csl_binding);
+    csl_binding *b = arena_push(csl_scratch(s), csl_binding);
     if (!b) {
         csl_oom(s);
         return NULL;
@@ -90,7 +92,7 @@ csl_binding *csl_lookup(csl_sema *s, str name) {
 }
 
 csl_value *csl_elems_new(csl_sema *s, uint32_t n) {
-    csl_value *e = arena_push_n(s->unit->memory, csl_value, n ? n : 1);
+    csl_value *e = arena_push_n(csl_scratch(s), csl_value, n ? n : 1);
     if (!e) csl_oom(s);
     return e;
 }
@@ -112,6 +114,14 @@ csl_value csl_copy(csl_sema *s, csl_value v) {
     if (!e) return CSL_NOTHING;
     for (uint32_t i = 0; i < n; i++) e[i] = csl_copy(s, v.elems[i]);
     v.elems = e;
+    return v;
+}
+
+csl_value csl_keep(csl_sema *s, csl_value v) {
+    arena *scratch = s->scratch;
+    s->scratch = NULL;
+    v = csl_copy(s, v);
+    s->scratch = scratch;
     return v;
 }
 
@@ -248,6 +258,13 @@ static csl_value first_value(csl_sema *s, csl_global *g, const csl_type *declare
     return CSL_NOTHING;
 }
 
+/* Numbers from a command line or a host program become whatever one-word thing the program declares. */
+static csl_value host_number(const csl_type *t, csl_value v) {
+    if (csl_is_int(v.type) && (csl_is_id(t) || t->kind == CSL_T_BOOL)) return csl_int(t, v.i);
+    if (csl_is_int(v.type) && csl_is_float(t)) return csl_float(t, (double)v.i);
+    return v.type->kind == CSL_T_COLOR && csl_is_int(t) ? csl_int(t, v.i) : v;
+}
+
 static bool evaluate(csl_sema *s, csl_global *g, const csl_node *at) {
     const csl_node *n = g->node;
     const csl_type *declared = NULL;
@@ -259,6 +276,7 @@ static bool evaluate(csl_sema *s, csl_global *g, const csl_node *at) {
     csl_value v = first_value(s, g, declared, at);
     if (!v.type) return false;
     if (v.type->kind == CSL_T_UNDEFINED && declared) v = csl_zero(s, declared);
+    if (declared && g->is_param && g->module->host_params) v = host_number(declared, v);
     if (declared) v = csl_coerce(s, v, declared, n->b ? n->b : n);
     if (!v.type) return false;
     if (!csl_all_known(&v)) {

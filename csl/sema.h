@@ -180,6 +180,8 @@ struct csl_module {
     const csl_value *params;  /* KNOWN struct given by the importer, or NULL */
     uint64_t *param_used;     /* bit per member of params */
     bool is_library, started;
+    bool host_params;         /* params are numbers given by a host: they may become ids */
+    csl_module *importer;
     csl_module *next;
 };
 
@@ -227,6 +229,7 @@ struct csl_sema {
     uint32_t runtime_depth;   /* run-time branches and loops around the code being walked */
     bool dead;                /* code after a return: not emitted */
     const csl_node *at;       /* the expression being evaluated, for loads and their lines */
+    arena *scratch;           /* loops of the layout: memory of one iteration (csl_scratch); NULL = unit->memory */
     uint32_t symbol_cap, string_cap;
 };
 
@@ -240,10 +243,14 @@ csl_value csl_coerce(csl_sema *s, csl_value v, const csl_type *t, const csl_node
 csl_value csl_convert(csl_sema *s, csl_value v, const csl_type *t, const csl_node *at); /* @as */
 csl_value csl_binary(csl_sema *s, csl_op op, csl_value a, csl_value b, const csl_node *at);
 csl_value csl_call(csl_sema *s, csl_func *f, uint32_t count, const csl_value *args, const csl_node *const *at, const csl_node *call); /* plain call */
+const csl_type *csl_type_of(csl_sema *s, const csl_node *n);   /* the type n would have; emits nothing */
 csl_value csl_error(csl_sema *s, const csl_node *at, const char *fmt, ...) __attribute__((format(printf, 3, 4))); /* gives CSL_NOTHING */
 void csl_note(csl_sema *s, csl_module *m, const csl_node *at, const char *fmt, ...) __attribute__((format(printf, 4, 5)));
 void csl_warning(csl_sema *s, const csl_node *at, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 csl_value csl_oom(csl_sema *s);
+/* Values made inside a loop of the layout live for that iteration only. What is kept longer (parameters of tile programs, say) is kept by csl_keep. */
+static inline arena *csl_scratch(const csl_sema *s) { return s->scratch ? s->scratch : s->unit->memory; }
+csl_value csl_keep(csl_sema *s, csl_value v);                /* a copy that lives as long as the unit */
 
 /* Where an assignable expression lives. */
 typedef enum { CSL_AT_CELL, CSL_AT_REG, CSL_AT_MEM, CSL_AT_NOWHERE } csl_place_kind;

@@ -48,8 +48,12 @@ struct csl_frame {
     ir_reg result_address;             /* aggregates: where the caller wants them */
     map addressed;                     /* names whose address is taken somewhere in the body */
     bool addressed_known;
+    uint8_t leaving;                   /* csl_leaving: what a LEFT flow is about */
+    csl_loop *target;                  /* of break and continue */
+    arena *scratch;                    /* of the caller: where the result must live */
 };
 
+typedef enum { CSL_BREAKING, CSL_CONTINUING, CSL_RETURNING } csl_leaving;
 typedef enum { CSL_NEXT, CSL_LEFT, CSL_GONE, CSL_FAILED } csl_flow; /* LEFT: break/continue/return under way (see pending); GONE: code after it is unreachable */
 
 /* One specialisation of a function. */
@@ -93,6 +97,7 @@ typedef struct {
     ir_fn *fn;
     bool comptime, dead, in_comptime_block;
     uint32_t runtime_depth;
+    arena *scratch;
 } csl_context;
 csl_context csl_enter(csl_sema *s, csl_module *m);        /* comptime evaluation in the scope of a module */
 void csl_leave(csl_sema *s, const csl_context *c);

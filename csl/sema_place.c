@@ -495,7 +495,7 @@ bool csl_store(csl_sema *s, const csl_place *p, csl_value v, const csl_node *at)
             csl_not_known(s, at, "a value for a comptime variable");
             return false;
         }
-        *p->cell = csl_copy(s, v);
+        *p->cell = csl_keep(s, v);
         return true;
     case CSL_AT_REG: return csl_move(s, p->reg, v, at);
     case CSL_AT_MEM:

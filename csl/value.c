@@ -52,7 +52,7 @@ uint16_t csl_f16_bits(double v) {
 uint16_t csl_bf16_bits(double v) { return bf16_from_f32((float)v); }
 
 static csl_value *elems_of(csl_sema *s, uint32_t n) {
-    csl_value *e = arena_push_n(s->unit->memory, csl_value, n ? n : 1);
+    csl_value *e = arena_push_n(csl_scratch(s), csl_value, n ? n : 1);
     if (!e) diag_oom(s->d, "values");
     return e;
 }

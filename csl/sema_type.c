@@ -1,0 +1,128 @@
+/* Type expressions that are no names: arrays, pointers, functions, structs, enums. */
+#include "csl/sema_internal.h"
+
+const csl_type *csl_eval_type(csl_sema *s, const csl_node *n) {
+    if (n->flags & CSL_ANYTYPE) return s->unit->types.anytype;
+    bool outer = s->comptime;
+    s->comptime = true;
+    csl_value v = csl_eval(s, n);
+    s->comptime = outer;
+    if (!v.type) return NULL;
+    if (v.type->kind != CSL_T_TYPE || v.where != CSL_KNOWN) {
+        csl_error(s, n, "a type is needed here, not a value of type '%s'", v.type->text);
+        return NULL;
+    }
+    return v.t;
+}
+
+static const csl_type *array_type(csl_sema *s, const csl_node *n) {
+    uint32_t extents[16], rank = 0;
+    for (const csl_node *e = n->a; e; e = e->next, rank++) {
+        __int128 extent;
+        if (rank == 16) return csl_error(s, e, "arrays of more than 16 dimensions are not supported"), NULL;
+        if (!csl_eval_int(s, e, 0, 1 << 28, "an array extent", &extent)) return NULL;
+        extents[rank] = (uint32_t)extent;
+    }
+    const csl_type *elem = csl_eval_type(s, n->b);
+    if (!elem) return NULL;
+    if (elem->kind == CSL_T_ARRAY) return csl_error(s, n->b, "the elements of an array cannot be arrays; write [n, m]T"), NULL;
+    return csl_type_array(s->unit, elem, rank, extents);
+}
+
+static const csl_type *fn_type(csl_sema *s, const csl_node *n) {
+    const csl_type *params[64];
+    uint32_t count = 0;
+    for (const csl_node *p = n->a; p; p = p->next) {
+        if (count == 64) return csl_error(s, p, "more than 64 parameters are not supported"), NULL;
+        params[count] = csl_eval_type(s, p->a ? p->a : p);
+        if (!params[count++]) return NULL;
+    }
+    const csl_type *result = n->b ? csl_eval_type(s, n->b) : s->unit->types.void_;
+    return result ? csl_type_fn(s->unit, result, count, params, (n->flags & CSL_TASK) != 0) : NULL;
+}
+
+static uint32_t list_length(const csl_node *n) {
+    uint32_t count = 0;
+    for (; n; n = n->next) count++;
+    return count;
+}
+
+static const char *site_name(csl_sema *s, const char *kind) {
+    return s->global_name && *s->global_name ? s->global_name : kind;
+}
+
+static const csl_type *struct_type(csl_sema *s, const csl_node *n) {
+    bool fresh, is_union = (n->flags & CSL_UNION) != 0;
+    csl_type *t = csl_type_at_site(s->unit, n, s->module, site_name(s, is_union ? "union" : "struct"), &fresh);
+    if (!t || !fresh) return t;
+    t->kind = is_union ? CSL_T_UNION : CSL_T_STRUCT;
+    t->count = list_length(n->a);
+    csl_member *m = arena_push_n(s->unit->memory, csl_member, t->count ? t->count : 1);
+    if (!m) return csl_oom(s), NULL;
+    t->members = m;
+    for (const csl_node *f = n->a; f; f = f->next, m++) {
+        m->name = f->name;
+        m->type = csl_eval_type(s, f->a);
+        if (!m->type) return NULL;
+        if (!f->b) continue;
+        csl_value v = csl_coerce(s, csl_eval_known(s, f->b), m->type, f->b);
+        m->fallback = v.type ? csl_cell(s, v) : NULL;
+        if (!m->fallback) return NULL;
+    }
+    csl_type_lay_out(t, (csl_member *)t->members, is_union);
+    return t;
+}
+
+/* A member without a value takes the smallest number from zero that no other member has. */
+static bool number_members(csl_sema *s, csl_type *t, csl_member *m, const csl_node *list) {
+    uint32_t i = 0;
+    uint64_t given[4] = {0};
+    if (t->count > 256) return csl_error(s, list, "enums of more than 256 members are not supported"), false;
+    for (const csl_node *e = list; e; e = e->next, i++) {
+        m[i].name = e->name;
+        if (!e->a) continue;
+        if (!csl_eval_int(s, e->a, INT64_MIN, INT64_MAX, "the value of an enum member", &m[i].value)) return false;
+        given[i / 64] |= 1ull << (i % 64);
+    }
+    for (i = 0; i < t->count; i++) {
+        if (given[i / 64] >> (i % 64) & 1) continue;
+        __int128 v = 0;
+        for (uint32_t j = 0; j < t->count; j++)
+            if ((j < i || given[j / 64] >> (j % 64) & 1) && m[j].value == v) v++, j = UINT32_MAX;
+        m[i].value = v;
+    }
+    return true;
+}
+
+static const csl_type *enum_type(csl_sema *s, const csl_node *n) {
+    bool fresh;
+    csl_type *t = csl_type_at_site(s->unit, n, s->module, site_name(s, "enum"), &fresh);
+    if (!t || !fresh) return t;
+    t->elem = n->a ? csl_eval_type(s, n->a) : s->unit->types.u16;
+    if (!t->elem) return NULL;
+    if (t->elem->kind != CSL_T_INT) return csl_error(s, n->a, "an enum needs an integer type"), NULL;
+    t->kind = CSL_T_ENUM, t->count = list_length(n->b), t->words = t->elem->words, t->bits = t->elem->bits, t->is_signed = t->elem->is_signed;
+    csl_member *m = arena_push_n(s->unit->memory, csl_member, t->count ? t->count : 1);
+    if (!m) return csl_oom(s), NULL;
+    t->members = m;
+    return number_members(s, t, m, n->b) ? t : NULL;
+}
+
+csl_value csl_type_node(csl_sema *s, const csl_node *n) {
+    const csl_type *t = NULL, *to;
+    bool outer = s->comptime;
+    s->comptime = true;
+    switch (n->kind) {
+    case CSL_ARRAY_TYPE: t = array_type(s, n); break;
+    case CSL_POINTER_TYPE:
+        to = csl_eval_type(s, n->a);
+        t = to ? csl_type_pointer(s->unit, to, (n->flags & CSL_MANY) != 0, (n->flags & CSL_CONST) != 0) : NULL;
+        break;
+    case CSL_FN_TYPE: t = fn_type(s, n); break;
+    case CSL_STRUCT_TYPE: t = struct_type(s, n); break;
+    case CSL_ENUM_TYPE: t = enum_type(s, n); break;
+    default: break;
+    }
+    s->comptime = outer;
+    return t ? csl_of_type(s, t) : CSL_NOTHING;
+}
