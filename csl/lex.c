@@ -15,7 +15,7 @@ typedef struct {
 static const spelling keywords[] = {CSL_TOKENS(NO_ROW, ROW, NO_ROW)};
 static const spelling punctuation[] = {CSL_TOKENS(NO_ROW, NO_ROW, ROW)};
 #undef ROW
-#define ROW(kind, text) [TOK_##kind] = text,
+#define ROW(kind, text) [TOK_##kind] = (text),
 static const char *const token_texts[TOK_KINDS] = {CSL_TOKENS(ROW, ROW, ROW)};
 #undef ROW
 #undef NO_ROW
