@@ -1,0 +1,296 @@
+/* The clock: which routers and cores have something to do in which cycle, and the threads that do it.
+ *
+ * The rows are split into bands, one per thread. Each band has two wheels of bit sets (routers, cores), one slot per
+ * cycle for the next 255, and a heap for cores that sleep longer. A bit may be set twice for free, a PE may stand in
+ * any number of slots, and walking a slot visits PEs in memory order. Cycles in which no slot is occupied are skipped.
+ *
+ * A cycle of a band needs only what its neighbours did in earlier cycles (fabric_internal.h), so one barrier per cycle
+ * is enough. Few visits in a cycle do not pay for a barrier: then one thread runs all bands, with the same result. */
+#include "base/rng.h"
+#include "wse/fabric_internal.h"
+
+enum { VISITS_PER_THREAD = 256 }; /* below this a barrier costs more than the other threads save */
+
+static bool wheel_new(clockwork *c, wheel *w, uint32_t pes) {
+    w->words = (pes + 63) / 64;
+    w->sum_words = (w->words + 63) / 64;
+    w->bits = mem_alloc_n((size_t)w->words * WHEEL_SLOTS, 8);
+    w->sum = mem_alloc_n((size_t)w->sum_words * WHEEL_SLOTS, 8);
+    c->bytes += (size_t)(w->words + w->sum_words) * WHEEL_SLOTS * 8;
+    return w->bits && w->sum;
+}
+
+static bool band_new(clockwork *c, band *b, wse *m, uint32_t y0, uint32_t y1) {
+    uint32_t pes = (y1 - y0) * m->width;
+    *b = (band){.m = m, .y0 = y0, .y1 = y1, .first = y0 * m->width, .end = y1 * m->width};
+    for (uint32_t y = y0; y < y1; y++) c->band_of_row[y] = (uint16_t)(b - c->bands);
+    bool ok = wheel_new(c, &b->routers, pes) && wheel_new(c, &b->cores, pes);
+    for (int side = 0; side < 2; side++)
+        for (int parity = 0; parity < 2; parity++)
+            if (!(b->mail[side][parity] = mem_alloc_n(m->width, sizeof(uint32_t)))) ok = false;
+    b->far_capacity = pes / 4 + 16;
+    b->far = mem_alloc_n(b->far_capacity, sizeof *b->far);
+    if (m->options.shuffle) ok = (b->order = mem_alloc_n(pes, sizeof *b->order)) && ok;
+    c->bytes += b->far_capacity * sizeof *b->far + m->width * 16;
+    return ok && b->far;
+}
+
+bool clock_new(wse *m, diag *d) {
+    clockwork *c = m->clock = mem_alloc(sizeof *c);
+    if (!c) return diag_oom(d, "clock");
+    uint32_t threads = m->options.threads ? m->options.threads : 1;
+    c->count = threads < m->height ? threads : m->height;
+    c->bytes = sizeof *c + c->count * sizeof(band);
+    c->bands = mem_alloc_n(c->count, sizeof(band));
+    c->band_of_row = mem_alloc_n(m->height, sizeof *c->band_of_row);
+    atomic_flag_clear(&c->fault_lock);
+    bool ok = c->bands && c->band_of_row;
+    for (uint32_t i = 0; ok && i < c->count; i++)
+        ok = band_new(c, &c->bands[i], m, (uint32_t)((uint64_t)m->height * i / c->count),
+                      (uint32_t)((uint64_t)m->height * (i + 1) / c->count));
+    if (!ok) return diag_oom(d, "clock");
+    return c->count == 1 || (c->threads = pool_new((int)c->count, d));
+}
+
+static void band_free(band *b) {
+    wheel *wheels[] = {&b->routers, &b->cores};
+    for (int i = 0; i < 2; i++) {
+        mem_free(wheels[i]->bits);
+        mem_free(wheels[i]->sum);
+    }
+    for (int i = 0; i < 4; i++) mem_free(b->mail[i / 2][i % 2]);
+    mem_free(b->far);
+    mem_free(b->order);
+}
+
+void clock_free(wse *m) {
+    clockwork *c = m->clock;
+    if (!c) return;
+    if (c->threads) pool_free(c->threads);
+    for (uint32_t i = 0; c->bands && i < c->count; i++) band_free(&c->bands[i]);
+    mem_free(c->bands);
+    mem_free(c->band_of_row);
+    mem_free(c);
+    m->clock = NULL;
+}
+
+/* ---- far wake-ups: a heap by cycle ---- */
+
+static void far_push(band *b, uint64_t cycle, uint32_t pe) {
+    if (b->far_count == b->far_capacity) {
+        far_wake *more = mem_resize(b->far, 2 * (size_t)b->far_capacity * sizeof *more);
+        if (!more) {
+            wse_set_fault(b->m, pe, b->now, "the host has no memory left for the clock");
+            return;
+        }
+        b->far = more;
+        b->far_capacity *= 2;
+    }
+    uint32_t i = b->far_count++;
+    for (; i && b->far[(i - 1) / 2].cycle > cycle; i = (i - 1) / 2) b->far[i] = b->far[(i - 1) / 2];
+    b->far[i] = (far_wake){cycle, pe};
+}
+
+static far_wake far_pop(band *b) {
+    far_wake top = b->far[0], last = b->far[--b->far_count];
+    uint32_t i = 0;
+    for (;;) {
+        uint32_t k = 2 * i + 1;
+        if (k + 1 < b->far_count && b->far[k + 1].cycle < b->far[k].cycle) k++;
+        if (k >= b->far_count || b->far[k].cycle >= last.cycle) break;
+        b->far[i] = b->far[k];
+        i = k;
+    }
+    b->far[i] = last;
+    return top;
+}
+
+void clock_wake(wse *m, uint32_t pe, uint64_t cycle) {
+    band *b = band_of(m, pe);
+    uint64_t soonest = b->now + b->stepping;
+    if (cycle < soonest) cycle = soonest;
+    if (cycle - b->now < WHEEL_SLOTS) wheel_set(&b->cores, pe - b->first, cycle);
+    else far_push(b, cycle, pe);
+}
+
+/* ---- one cycle of a band ---- */
+
+typedef void visit_fn(band *b, uint32_t pe, uint64_t now);
+
+static void visit_router(band *b, uint32_t pe, uint64_t now) { router_tick(b->m->fabric, b, pe, now); }
+static void visit_core(band *b, uint32_t pe, uint64_t now) { core_step(b->m, pe, now); }
+
+/* Every order must give the same state; this one is different in every cycle. */
+static void visit_shuffled(band *b, uint32_t n, visit_fn *visit, uint64_t now) {
+    rng random = rng_seed(now * 2 + b->stepping);
+    for (uint32_t i = n; i > 1; i--) {
+        uint32_t j = (uint32_t)rng_below(&random, i), t = b->order[i - 1];
+        b->order[i - 1] = b->order[j];
+        b->order[j] = t;
+    }
+    for (uint32_t i = 0; i < n; i++) visit(b, b->order[i], now);
+}
+
+/* Empties a slot. Visits set bits in later slots only. */
+static inline __attribute__((always_inline)) void wheel_walk(band *b, wheel *w, visit_fn *visit, uint64_t now) {
+    uint32_t slot = (uint32_t)now & (WHEEL_SLOTS - 1), n = 0;
+    if (!(w->occupied[slot >> 6] >> (slot & 63) & 1)) return;
+    w->occupied[slot >> 6] &= ~(1ull << (slot & 63));
+    uint64_t *sum = &w->sum[(size_t)slot * w->sum_words], *bits = &w->bits[(size_t)slot * w->words];
+    for (uint32_t i = 0; i < w->sum_words; i++) {
+        uint64_t words = sum[i];
+        sum[i] = 0;
+        for (; words; words &= words - 1) {
+            uint32_t word = i * 64 + (uint32_t)__builtin_ctzll(words);
+            uint64_t set = bits[word];
+            bits[word] = 0;
+            b->visits += (uint32_t)__builtin_popcountll(set);
+            for (; set; set &= set - 1) {
+                uint32_t pe = b->first + word * 64 + (uint32_t)__builtin_ctzll(set);
+                if (b->order) b->order[n++] = pe;
+                else visit(b, pe, now);
+            }
+        }
+    }
+    if (n) visit_shuffled(b, n, visit, now);
+}
+
+/* What the neighbouring bands did last cycle. */
+static void read_mail(band *b, uint64_t now) {
+    fabric *f = b->m->fabric;
+    uint32_t parity = (now - 1) & 1, width = b->m->width;
+    for (uint32_t side = 0; side < 2; side++) {
+        if (!b->mail_any[side][parity]) continue;
+        b->mail_any[side][parity] = false;
+        uint32_t *mail = b->mail[side][parity], first = side ? b->end - width : b->first;
+        for (uint32_t x = 0; x < width; x++) {
+            if (!mail[x]) continue;
+            f->routers[first + x].hot |= mail[x];
+            mail[x] = 0;
+            wake_router(b, first + x, now);
+        }
+    }
+}
+
+void band_cycle(band *b, uint64_t now) {
+    b->now = now;
+    b->stepping = false;
+    b->visits = 0;
+    read_mail(b, now);
+    while (b->far_count && b->far[0].cycle - now < WHEEL_SLOTS) {
+        far_wake w = far_pop(b);
+        wheel_set(&b->cores, w.pe - b->first, w.cycle);
+    }
+    if (b->rows_awake) streams_tick(b->m, b, now);
+    wheel_walk(b, &b->routers, visit_router, now);
+    b->stepping = true;
+    wheel_walk(b, &b->cores, visit_core, now);
+}
+
+/* ---- running ---- */
+
+/* The first cycle at or after `from` for which the wheel has something. */
+static uint64_t wheel_next(const wheel *w, uint64_t from) {
+    for (uint32_t k = 0; k < WHEEL_SLOTS;) {
+        uint32_t slot = ((uint32_t)from + k) & (WHEEL_SLOTS - 1);
+        uint64_t rest = w->occupied[slot >> 6] >> (slot & 63);
+        if (rest) return from + k + (uint32_t)__builtin_ctzll(rest);
+        k += 64 - (slot & 63);
+    }
+    return UINT64_MAX;
+}
+
+static uint64_t band_next(const band *b, uint64_t from) {
+    uint64_t next = wheel_next(&b->routers, from), core = wheel_next(&b->cores, from);
+    if (core < next) next = core;
+    if (b->far_count && b->far[0].cycle < next) next = b->far[0].cycle;
+    uint32_t parity = (from - 1) & 1;
+    return b->rows_awake || b->mail_any[0][parity] || b->mail_any[1][parity] ? from : next;
+}
+
+static uint64_t clock_next(const clockwork *c, uint64_t from) {
+    uint64_t next = UINT64_MAX;
+    for (uint32_t i = 0; i < c->count && next > from; i++) {
+        uint64_t n = band_next(&c->bands[i], from);
+        if (n < next) next = n;
+    }
+    return next;
+}
+
+/* Bands side by side, cycle by cycle, while there is enough to do. All threads read the same reports and so leave
+ * together. */
+static void run_bands(void *arg, int thread, int threads) {
+    wse *m = arg;
+    clockwork *c = m->clock;
+    uint64_t now = m->cycle;
+    for (bool go = true; go; now++) {
+        band *b = &c->bands[thread];
+        band_cycle(b, now);
+        b->said[now & 1].visits = b->visits;
+        b->said[now & 1].stop = b->faulted || (b->stream_done && c->stop_for_streams);
+        pool_barrier(c->threads);
+        uint64_t visits = 0;
+        go = now + 1 < c->until;
+        for (int i = 0; i < threads; i++) {
+            visits += c->bands[i].said[now & 1].visits;
+            go = go && !c->bands[i].said[now & 1].stop;
+        }
+        go = go && visits >= (uint64_t)VISITS_PER_THREAD * (uint64_t)threads;
+        if (thread == 0) m->cycle = now + 1;
+        if (!m->options.log) continue;
+        if (thread == 0) core_flush_logs(m);
+        pool_barrier(c->threads); /* nobody prints while lines are written */
+    }
+}
+
+static uint64_t run_serial(wse *m, uint64_t now) {
+    clockwork *c = m->clock;
+    uint64_t visits = 0;
+    for (uint32_t i = 0; i < c->count; i++) {
+        band_cycle(&c->bands[i], now);
+        visits += c->bands[i].visits;
+    }
+    m->cycle = now + 1;
+    return visits;
+}
+
+static wse_stop leave(wse *m, wse_stop why) {
+    clockwork *c = m->clock;
+    for (uint32_t i = 0; i < c->count; i++) {
+        c->bands[i].stream_done = false;
+        if (!m->cycle) continue;
+        c->bands[i].now = m->cycle - 1; /* what the host wakes now comes in m->cycle at the earliest */
+        c->bands[i].stepping = true;
+    }
+    return why;
+}
+
+static bool any_stream_done(const clockwork *c) {
+    bool any = false;
+    for (uint32_t i = 0; i < c->count; i++) any |= c->bands[i].stream_done;
+    return any;
+}
+
+wse_stop wse_run(wse *m, uint64_t until_cycle, bool stop_for_streams) {
+    clockwork *c = m->clock;
+    c->until = until_cycle;
+    c->stop_for_streams = stop_for_streams;
+    while (m->cycle < until_cycle) {
+        if (m->fault[0]) return leave(m, WSE_FAULT);
+        uint64_t next = clock_next(c, m->cycle);
+        if (next == UINT64_MAX) return leave(m, WSE_QUIET);
+        if (next >= until_cycle) break;
+        m->cycle = next;
+        uint64_t visits = run_serial(m, next);
+        core_flush_logs(m);
+        bool stop = m->fault[0] || (stop_for_streams && any_stream_done(c)) || m->cycle >= until_cycle;
+        if (!stop && c->threads && visits >= (uint64_t)VISITS_PER_THREAD * c->count) {
+            pool_run(c->threads, run_bands, m);
+            core_flush_logs(m);
+        }
+        if (stop_for_streams && any_stream_done(c)) return leave(m, m->fault[0] ? WSE_FAULT : WSE_STREAMS);
+    }
+    if (m->fault[0]) return leave(m, WSE_FAULT);
+    m->cycle = until_cycle;
+    return leave(m, WSE_LIMIT);
+}

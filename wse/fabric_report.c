@@ -1,0 +1,133 @@
+/* What the fabric tells about itself: state hash, counters, and which wavelets are stuck and why. */
+#include "wse/fabric_internal.h"
+#include <xxhash.h>
+
+/* ---- hash ---- */
+
+static void hash_words(uint64_t *h, const void *p, size_t n) { *h = XXH3_64bits_withSeed(p, n, *h); }
+
+/* Times are taken relative to the cycle, and only as far as they lie ahead: what is over has no effect. */
+static void hash_buffer(const fabric *f, const buffer *b, uint64_t now, uint64_t *h) {
+    for (uint32_t i = b->taken.head; i != b->tail; i++) {
+        flit e = b->e[i & f->buffer_mask];
+        uint32_t words[3] = {e.data, e.meta & 3, flit_wait(e.meta, (uint32_t)now)};
+        hash_words(h, words, sizeof words);
+    }
+}
+
+static void hash_queue(const queue *q, uint32_t slots, uint64_t now, uint64_t *h) {
+    for (uint32_t k = 0; k < q->count; k++) {
+        const wse_wavelet *w = &q->e[(q->head + k) % slots];
+        uint32_t words[4] = {w->data, wavelet_wait(w, now), w->color | (uint32_t)w->control << 8, w->spare};
+        hash_words(h, words, sizeof words);
+    }
+}
+
+static void hash_lane(const fabric *f, const router *r, uint32_t i, uint64_t now, uint64_t *h) {
+    const lane *l = &f->lanes[r->lanes + i];
+    uint8_t state[8] = {l->rx, l->tx, l->position, l->teardown, l->color, l->port};
+    hash_words(h, state, sizeof state);
+    for (uint32_t dirs = l->dirs; dirs; dirs &= dirs - 1) {
+        uint32_t dir = (uint32_t)__builtin_ctz(dirs);
+        hash_words(h, &dir, sizeof dir);
+        hash_buffer(f, lane_buffer(f, l, dir), now, h);
+    }
+}
+
+uint64_t fabric_hash(const wse *m, uint32_t pe, uint64_t seed) {
+    const fabric *f = m->fabric;
+    const router *r = &f->routers[pe];
+    const shape *s = &f->shapes[r->shape];
+    uint64_t h = seed;
+    for (uint32_t i = 0; i < s->lanes; i++) hash_lane(f, r, i, m->cycle, &h);
+    for (uint32_t p = 0; p < ISA_COLORS; p++)
+        if (s->in_slots[p]) hash_queue(in_queue(f, r, p), s->in_slots[p], m->cycle, &h);
+    for (uint32_t q = 0; q < ISA_QUEUES; q++)
+        if (s->out_slots[q]) hash_queue(out_queue(f, r, q), s->out_slots[q], m->cycle, &h);
+    hash_words(&h, f->store + r->store + s->filter_at, s->filters * sizeof(filter_state));
+    hash_words(&h, &r->out_last, 1);
+    return h;
+}
+
+/* ---- counters ---- */
+
+/* Waits that last still are counted up to now. */
+static uint64_t waiting_cycles(const wse *m, const lane *l) {
+    const fabric *f = m->fabric;
+    uint64_t sum = 0;
+    uint32_t now = (uint32_t)m->cycle;
+    for (uint32_t dirs = l->dirs; dirs; dirs &= dirs - 1) {
+        const buffer *b = lane_buffer(f, l, (uint32_t)__builtin_ctz(dirs));
+        if (b->taken.head == b->tail) continue;
+        uint32_t meta = b->e[b->taken.head & f->buffer_mask].meta, ready = (now - (meta >> 2)) & 0x3fffffff;
+        uint32_t popped = now - b->taken.popped;
+        if (!flit_wait(meta, now)) sum += ready < popped ? ready : popped;
+    }
+    return sum;
+}
+
+void fabric_count(const wse *m, uint32_t pe, wse_counters *out) {
+    const fabric *f = m->fabric;
+    const router *r = &f->routers[pe];
+    out->hops += r->hops;
+    out->ramp_wavelets += r->ramp;
+    out->io_wavelets += r->io;
+    out->router_stall_cycles += r->stall;
+    for (uint32_t i = 0; i < f->shapes[r->shape].lanes; i++)
+        out->router_stall_cycles += waiting_cycles(m, &f->lanes[r->lanes + i]);
+}
+
+/* ---- what is stuck ---- */
+
+static void add_dirs(strbuf *out, uint32_t set) {
+    const char *gap = "";
+    for (uint32_t d = 0; d < ISA_DIRS; d++)
+        if (set >> d & 1) {
+            strbuf_addf(out, "%s%s", gap, fabric_dir_names[d]);
+            gap = "+";
+        }
+    if (!set) strbuf_adds(out, "nothing");
+}
+
+static void explain_outputs(const wse *m, uint32_t pe, const lane *l, flit e, strbuf *out) {
+    const fabric *f = m->fabric;
+    const router *r = &f->routers[pe];
+    uint32_t tx = l->tx;
+    if ((e.meta & 1) && (control_command(e.data) & 4)) tx &= ~(uint32_t)RAMP_BITS;
+    if (!tx) strbuf_addf(out, "switch position %u has no output", l->position);
+    for (uint32_t links = tx & (RAMP_BITS - 1); links; links &= links - 1) {
+        uint32_t dir = (uint32_t)__builtin_ctz(links), count, to = pe + (uint32_t)f->step[dir];
+        if (l->out[dir] >= OUT_NONE) strbuf_addf(out, "no route to the %s; ", fabric_dir_names[dir]);
+        else if (buffer_start_count(buffer_at(f, l->out[dir]), m->cycle, &count) >= f->buffer_capacity)
+            strbuf_addf(out, "PE(%u,%u) to the %s has no room; ", wse_x(m, to), wse_y(m, to), fabric_dir_names[dir]);
+    }
+    if ((tx & RAMP_BITS) && l->port == NO_PORT) strbuf_adds(out, "no input queue is bound to the color; ");
+    else if ((tx & RAMP_BITS) && in_queue(f, r, l->port)->count >= f->shapes[r->shape].in_slots[l->port])
+        strbuf_addf(out, "the core does not read its input queue (%u wavelets); ", in_queue(f, r, l->port)->count);
+    if (tx & HOST_BITS) strbuf_adds(out, "the host does not read the color; ");
+}
+
+static void explain_buffer(const wse *m, uint32_t pe, const lane *l, uint32_t dir, strbuf *out) {
+    const buffer *b = lane_buffer(m->fabric, l, dir);
+    uint32_t n = b->tail - b->taken.head;
+    if (!n) return;
+    strbuf_addf(out, "PE(%u,%u) router: color %u from %s: %u wavelet%s wait%s: ", wse_x(m, pe), wse_y(m, pe), l->color,
+                fabric_dir_names[dir], n, n == 1 ? "" : "s", n == 1 ? "s" : "");
+    if (l->teardown) strbuf_adds(out, "the color is in teardown");
+    else if (!(l->rx & ISA_BIT(dir))) {
+        strbuf_addf(out, "switch position %u accepts ", l->position);
+        add_dirs(out, l->rx);
+    } else explain_outputs(m, pe, l, b->e[b->taken.head & m->fabric->buffer_mask], out);
+    while (out->len && (out->data[out->len - 1] == ' ' || out->data[out->len - 1] == ';')) out->data[--out->len] = 0;
+    strbuf_addc(out, '\n');
+}
+
+void fabric_explain(const wse *m, uint32_t pe, strbuf *out) {
+    const fabric *f = m->fabric;
+    const router *r = &f->routers[pe];
+    for (uint32_t i = 0; i < f->shapes[r->shape].lanes; i++) {
+        const lane *l = &f->lanes[r->lanes + i];
+        for (uint32_t dirs = l->dirs; dirs; dirs &= dirs - 1)
+            explain_buffer(m, pe, l, (uint32_t)__builtin_ctz(dirs), out);
+    }
+}

@@ -1,0 +1,214 @@
+/* The ramp as the core sees it: input queues by port, output queues, and which color each is bound to.
+ *
+ * A core that asks in vain is remembered (`want`) and woken when what it asked for is there; one that does not ask
+ * costs nothing. Output queues also note when little room is left, since packed elements need up to LITTLE_ROOM
+ * wavelets at once. */
+#include "wse/fabric_internal.h"
+
+enum { LITTLE_ROOM = 4, BINDINGS = 8 };
+
+static inline router *router_of(const wse *m, uint32_t pe) { return &m->fabric->routers[pe]; }
+
+/* ---- bindings ---- */
+
+static uint8_t *bindings(const wse *m, uint32_t pe) {
+    const fabric *f = m->fabric;
+    const router *r = router_of(m, pe);
+    return (uint8_t *)(f->store + r->store + f->shapes[r->shape].binding_at);
+}
+
+/* -1 none. */
+static int bound_color(const wse *m, uint32_t pe, uint32_t q, bool output) {
+    const isa_queues *queues = &wse_program(m, pe)->queues;
+    uint32_t again = bindings(m, pe)[q + (output ? BINDINGS : 0)];
+    if (again) return again - 1 < ISA_COLORS ? (int)again - 1 : -1;
+    return output ? queues->out_color[q] : queues->in_color[q];
+}
+
+uint32_t port_of_color(const wse *m, uint32_t pe, uint32_t color) {
+    const shape *s = &m->fabric->shapes[router_of(m, pe)->shape];
+    if (m->image->arch != ISA_WSE3) return s->in_slots[color] ? color : NO_PORT;
+    for (uint32_t q = 0; q < ISA_QUEUES; q++)
+        if (s->in_slots[q] && bound_color(m, pe, q, false) == (int)color) return q;
+    return NO_PORT;
+}
+
+uint32_t port_color(const wse *m, uint32_t pe, uint32_t port) {
+    int color = m->image->arch == ISA_WSE3 ? bound_color(m, pe, port, false) : (int)port;
+    return color < 0 ? ISA_TASK_NONE : (uint32_t)color;
+}
+
+uint32_t out_queue_color(const wse *m, uint32_t pe, uint32_t q) {
+    int color = m->image->arch == ISA_WSE3 ? bound_color(m, pe, q, true) : -1;
+    return color < 0 ? ISA_TASK_NONE : (uint32_t)color;
+}
+
+/* Lanes cache their port; those of the old and the new color look again. */
+void port_rebind(wse *m, uint32_t pe, uint32_t q, bool output, uint32_t color) {
+    fabric *f = m->fabric;
+    const router *r = router_of(m, pe);
+    bindings(m, pe)[q + (output ? BINDINGS : 0)] = (uint8_t)(color + 1);
+    for (uint32_t i = 0; i < f->shapes[r->shape].lanes && !output; i++) {
+        lane *l = &f->lanes[r->lanes + i];
+        l->port = (uint8_t)port_of_color(m, pe, l->color);
+        fabric_look_again(m, pe, i);
+    }
+}
+
+void fabric_look_again(wse *m, uint32_t pe, uint32_t lane_no) {
+    band *b = band_of(m, pe);
+    m->fabric->routers[pe].hot |= 1u << lane_no;
+    wake_router(b, pe, b->now + b->stepping);
+}
+
+/* ---- input queues ---- */
+
+void port_deliver(wse *m, uint32_t pe, uint32_t port, wse_wavelet w, uint64_t now) {
+    fabric *f = m->fabric;
+    router *r = &f->routers[pe];
+    queue *q = in_queue(f, r, port);
+    uint32_t slots = f->shapes[r->shape].in_slots[port], at = q->head + q->count;
+    q->e[at >= slots ? at - slots : at] = w;
+    q->count++;
+    r->ramp++;
+    if (!q->want) return;
+    q->want = 0;
+    clock_wake(m, pe, now + f->ramp);
+}
+
+static queue *in_queue_of(const wse *m, uint32_t pe, uint32_t port) {
+    const fabric *f = m->fabric;
+    const router *r = router_of(m, pe);
+    return port < ISA_COLORS && f->shapes[r->shape].in_slots[port] ? in_queue(f, r, port) : NULL;
+}
+
+const wse_wavelet *fabric_in_peek(const wse *m, uint32_t pe, uint32_t port, uint32_t k, uint64_t now) {
+    queue *q = in_queue_of(m, pe, port);
+    if (!q) return NULL;
+    if (k >= q->count) {
+        q->want = 1;
+        return NULL;
+    }
+    uint32_t slots = m->fabric->shapes[router_of(m, pe)->shape].in_slots[port], at = q->head + k;
+    const wse_wavelet *w = &q->e[at >= slots ? at - slots : at];
+    uint32_t wait = wavelet_wait(w, now);
+    if (!wait) return w;
+    /* Waking the core is no change of the fabric's state: it only has the question asked again in time. */
+    clock_wake((wse *)(uintptr_t)m, pe, now + wait);
+    return NULL;
+}
+
+const wse_wavelet *fabric_in_head(const wse *m, uint32_t pe, uint32_t port, uint64_t now) {
+    return fabric_in_peek(m, pe, port, 0, now);
+}
+
+void fabric_in_pop(wse *m, uint32_t pe, uint32_t port, uint64_t now) {
+    fabric *f = m->fabric;
+    router *r = router_of(m, pe);
+    queue *q = in_queue_of(m, pe, port);
+    if (!q || !q->count) return;
+    uint32_t slots = f->shapes[r->shape].in_slots[port];
+    bool was_full = q->count == slots;
+    q->head = (uint16_t)(q->head + 1u == slots ? 0 : q->head + 1);
+    q->count--;
+    if (!was_full) return;
+    band *b = band_of(m, pe);
+    uint32_t color = port_color(m, pe, port), lane_no = lane_index(f, r, color);
+    if (lane_no != NO_LANE) heat(f, b, pe, lane_no, now + 1);
+    streams_room(m, b, pe, port);
+}
+
+/* ---- output queues ---- */
+
+uint32_t fabric_out_room(const wse *m, uint32_t pe, uint32_t q) {
+    const fabric *f = m->fabric;
+    router *r = router_of(m, pe);
+    if (q >= ISA_QUEUES || !f->shapes[r->shape].out_slots[q]) return 0;
+    const queue *out = out_queue(f, r, q);
+    uint32_t room = (uint32_t)f->shapes[r->shape].out_slots[q] - out->count;
+    if (room < LITTLE_ROOM && out->count) r->out_want |= (uint8_t)(1u << q);
+    return room;
+}
+
+bool fabric_out_empty(const wse *m, uint32_t pe, uint32_t q) {
+    router *r = router_of(m, pe);
+    if (q >= ISA_QUEUES || !(r->out_busy & 1u << q)) return true;
+    r->out_want_empty |= (uint8_t)(1u << q);
+    return false;
+}
+
+static bool sends_as(wse *m, uint32_t pe, uint32_t q, uint32_t *color, uint64_t now) {
+    const fabric *f = m->fabric;
+    const router *r = router_of(m, pe);
+    if (m->image->arch == ISA_WSE3) *color = out_queue_color(m, pe, q);
+    uint32_t i = lane_index(f, r, *color);
+    if (f->swaps && i != NO_LANE) {
+        const plan *p = &f->plans[r->plans + i];
+        if (p->swap_x && p->swap_y && (p->rx[0] | p->rx[1] | p->rx[2] | p->rx[3])) {
+            *color ^= 1;
+            i = lane_index(f, r, *color);
+        }
+    }
+    if (i != NO_LANE && (f->lanes[r->lanes + i].dirs & RAMP_BITS)) return true;
+    if (*color >= ISA_COLORS)
+        wse_set_fault(m, pe, now, "output queue %u sends, but is bound to no color: use @initialize_queue", q);
+    else
+        wse_set_fault(
+            m, pe, now,
+            "a wavelet of color %u is sent from the core (RAMP), but the router has no route for it: add RAMP "
+            "to the color's rx",
+            *color);
+    return false;
+}
+
+void fabric_out_push(wse *m, uint32_t pe, uint32_t q, uint32_t color, uint32_t data, bool control, uint64_t now) {
+    fabric *f = m->fabric;
+    router *r = router_of(m, pe);
+    uint32_t slots = q < ISA_QUEUES ? f->shapes[r->shape].out_slots[q] : 0;
+    if (!slots) {
+        wse_set_fault(m, pe, now, "output queue %u does not exist or is bound to no color: use @initialize_queue", q);
+        return;
+    }
+    if (!sends_as(m, pe, q, &color, now)) return;
+    queue *out = out_queue(f, r, q);
+    if (out->count >= slots) {
+        wse_set_fault(m, pe, now, "output queue %u is full", q);
+        return;
+    }
+    uint32_t at = out->head + out->count++;
+    out->e[at >= slots ? at - slots : at] =
+        (wse_wavelet){data, (uint32_t)(now + f->ramp), (uint8_t)color, control, ISA_RAMP, 0};
+    r->out_busy |= (uint8_t)(1u << q);
+    wake_router(band_of(m, pe), pe, now + f->ramp);
+}
+
+/* The last wavelet of a color among the output queues: the switch advances behind it. */
+static wse_wavelet *last_sent(const fabric *f, const router *r, uint32_t color) {
+    wse_wavelet *last = NULL;
+    for (uint32_t q = 0; q < ISA_QUEUES; q++) {
+        if (!(r->out_busy & 1u << q)) continue;
+        queue *out = out_queue(f, r, q);
+        uint32_t slots = f->shapes[r->shape].out_slots[q];
+        for (uint32_t k = 0; k < out->count; k++) {
+            wse_wavelet *w = &out->e[(out->head + k) % slots];
+            if (w->color == color && (!last || (int32_t)(w->ready - last->ready) >= 0)) last = w;
+        }
+    }
+    return last;
+}
+
+void fabric_advance_switch(wse *m, uint32_t pe, uint32_t color) {
+    fabric *f = m->fabric;
+    router *r = router_of(m, pe);
+    uint32_t i = lane_index(f, r, color);
+    if (i == NO_LANE) return;
+    lane *l = &f->lanes[r->lanes + i];
+    wse_wavelet *w = last_sent(f, r, color);
+    buffer *in = l->dirs & RAMP_BITS ? lane_buffer(f, l, ISA_RAMP) : NULL;
+    if (w) w->spare = 1;
+    else if (in && in->tail != in->taken.head) in->e[(in->tail - 1) & f->buffer_mask].meta |= 2;
+    else {
+        lane_advance(l, &f->plans[r->plans + i]);
+        fabric_look_again(m, pe, i);
+    }
+}

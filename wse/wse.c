@@ -1,0 +1,151 @@
+/* The machine as a whole: building it from an image, faults, hash, counters, what the host touches.
+ *
+ * Memory of the PEs is one reservation of 48 KiB each, of which only touched pages exist: initial data are copied where
+ * they are not zero. Left out: defects (programs see a perfect rectangle), checkpoints. */
+#include "wse/fabric_internal.h"
+#include <stdarg.h>
+#include <sys/mman.h>
+#include <xxhash.h>
+
+enum { BLOCK_WORDS = 2048 }; /* a page: zero ones stay untouched */
+
+static size_t memory_bytes(const wse *m) { return (size_t)m->pes * ISA_SRAM_WORDS * sizeof(uint16_t); }
+
+static bool all_zero(const uint16_t *p, size_t n) {
+    for (size_t i = 0; i < n; i++)
+        if (p[i]) return false;
+    return true;
+}
+
+static void load_data(wse *m, uint32_t pe) {
+    const isa_program *p = wse_program(m, pe);
+    for (uint32_t i = 0; i < p->data_words; i += BLOCK_WORDS) {
+        uint32_t n = p->data_words - i < BLOCK_WORDS ? p->data_words - i : BLOCK_WORDS;
+        if (!all_zero(p->data + i, n)) memcpy(wse_words(m, pe) + i, p->data + i, n * sizeof(uint16_t));
+    }
+}
+
+static bool memory_new(wse *m, diag *d) {
+    void *p = mmap(NULL, memory_bytes(m), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (p == MAP_FAILED) return diag_oom(d, "memory of the PEs");
+    m->memory = p;
+    for (uint32_t pe = 0; pe < m->pes; pe++) load_data(m, pe);
+    return true;
+}
+
+static bool image_fits(const isa_wafer *w, const isa_image *image, diag *d) {
+    if (w->arch != image->arch)
+        return diag_error(
+            d, "the program was compiled for WSE-%d, but wafer '%s' is a WSE-%d; compile it with --arch=wse%d",
+            (int)image->arch, w->name, (int)w->arch, (int)w->arch);
+    if (!image->width || !image->height || image->width > w->fabric_width || image->height > w->fabric_height)
+        return diag_error(d, "the program's %u x %u PEs do not fit on wafer '%s' with %u x %u", image->width,
+                          image->height, w->name, w->fabric_width, w->fabric_height);
+    return true;
+}
+
+/* Colors that start in teardown: their handlers are due at once. */
+static void raise_teardowns(wse *m) {
+    for (uint32_t pe = 0; pe < m->pes; pe++)
+        if (fabric_teardown_pending(m, pe)) core_raise(m, pe, 0);
+}
+
+wse *wse_new(const isa_wafer *w, const isa_image *image, const wse_options *o, diag *d) {
+    if (!image_fits(w, image, d)) return NULL;
+    wse *m = mem_alloc(sizeof *m);
+    if (!m) {
+        diag_oom(d, "machine");
+        return NULL;
+    }
+    m->wafer = w;
+    m->image = image;
+    if (o) m->options = *o;
+    m->width = image->width;
+    m->height = image->height;
+    m->pes = m->width * m->height;
+    m->fault_cycle = UINT64_MAX;
+    if (!memory_new(m, d) || !clock_new(m, d) || !fabric_new(m, d) || !cores_new(m, d)) {
+        wse_free(m);
+        return NULL;
+    }
+    raise_teardowns(m);
+    return m;
+}
+
+void wse_free(wse *m) {
+    if (!m) return;
+    if (m->cores) cores_free(m);
+    fabric_free(m);
+    clock_free(m);
+    if (m->memory) munmap(m->memory, memory_bytes(m));
+    mem_free(m);
+}
+
+/* ---- faults ---- */
+
+void wse_set_fault(wse *m, uint32_t pe, uint64_t cycle, const char *fmt, ...) {
+    clockwork *c = m->clock;
+    band_of(m, pe)->faulted = true;
+    while (atomic_flag_test_and_set_explicit(&c->fault_lock, memory_order_acquire)) continue;
+    if (!m->fault[0] || cycle < m->fault_cycle || (cycle == m->fault_cycle && pe < m->fault_pe)) {
+        int n = snprintf(m->fault, sizeof m->fault, "PE(%u,%u) cycle %llu, ", wse_x(m, pe), wse_y(m, pe),
+                         (unsigned long long)cycle);
+        va_list ap;
+        va_start(ap, fmt);
+        vsnprintf(m->fault + n, sizeof m->fault - (size_t)n, fmt, ap);
+        va_end(ap);
+        m->fault_cycle = cycle;
+        m->fault_pe = pe;
+    }
+    atomic_flag_clear_explicit(&c->fault_lock, memory_order_release);
+}
+
+const char *wse_fault_text(const wse *m) { return m->fault; }
+
+/* ---- the host ---- */
+
+uint64_t wse_cycle(const wse *m) { return m->cycle; }
+uint16_t *wse_memory(wse *m, uint32_t pe) { return wse_words(m, pe); }
+bool wse_command_ready(const wse *m, uint32_t pe) { return core_command_ready(m, pe); }
+void wse_launch(wse *m, uint32_t pe, uint32_t entry, const uint16_t *args, uint32_t arg_words, uint32_t delay_cycles) {
+    core_launch(m, pe, entry, args, arg_words, delay_cycles);
+}
+
+/* ---- reports ---- */
+
+static uint64_t memory_hash(const wse *m, uint32_t pe, uint64_t seed) {
+    return XXH3_64bits_withSeed(wse_words(m, pe), ISA_SRAM_WORDS * sizeof(uint16_t), seed);
+}
+
+uint64_t wse_state_hash(const wse *m) {
+    uint64_t h = m->cycle;
+    for (uint32_t pe = 0; pe < m->pes; pe++) h = core_hash(m, pe, fabric_hash(m, pe, memory_hash(m, pe, h)));
+    return h;
+}
+
+void wse_counters_of(const wse *m, uint32_t pe, wse_counters *out) {
+    *out = (wse_counters){0};
+    core_count(m, pe, out);
+    fabric_count(m, pe, out);
+}
+
+void wse_counters_total(const wse *m, wse_counters *out) {
+    *out = (wse_counters){0};
+    for (uint32_t pe = 0; pe < m->pes; pe++) {
+        core_count(m, pe, out);
+        fabric_count(m, pe, out);
+    }
+}
+
+void wse_explain_waits(const wse *m, strbuf *out) {
+    for (uint32_t pe = 0; pe < m->pes; pe++) {
+        if (!core_idle(m, pe)) core_explain(m, pe, out);
+        fabric_explain(m, pe, out);
+    }
+}
+
+void wse_explain_fabric(const wse *m, strbuf *out) {
+    for (uint32_t pe = 0; pe < m->pes; pe++) fabric_explain(m, pe, out);
+}
+
+size_t wse_bytes(const wse *m) { return sizeof *m + m->fabric->bytes + m->clock->bytes + core_bytes(m); }
