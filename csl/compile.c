@@ -30,6 +30,10 @@ static bool unit_init(csl_unit *u, const csl_options *o, diag *d) {
 }
 
 static void unit_free(csl_unit *u) {
+    for (size_t i = 0; i < u->files.count; i++) {
+        csl_source_file *f = (csl_source_file *)(uintptr_t)u->files.entries[i].value;
+        map_free(&f->file->names);
+    }
     map_free(&u->type_table);
     map_free(&u->files);
     isa_image_free(u->image);
