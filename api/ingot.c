@@ -253,7 +253,7 @@ int ingot_stream_in(ingot_runtime *r, uint32_t color, const ingot_transfer *t, c
     uint32_t n = 0;
     if (!running(r)) return -1;
     host_transfer h = transfer(t);
-    return settle(r, host_stream_in(r->host, color, false, &h, data, count, &n, r->base.d), n, nonblock, task);
+    return settle(r, host_stream_in(r->host, color, &h, data, count, &n, r->base.d), n, nonblock, task);
 }
 
 int ingot_stream_out(ingot_runtime *r, uint32_t color, const ingot_transfer *t, uint32_t *data, uint64_t count,
@@ -261,7 +261,7 @@ int ingot_stream_out(ingot_runtime *r, uint32_t color, const ingot_transfer *t, 
     uint32_t n = 0;
     if (!running(r)) return -1;
     host_transfer h = transfer(t);
-    return settle(r, host_stream_out(r->host, color, false, &h, data, count, &n, r->base.d), n, nonblock, task);
+    return settle(r, host_stream_out(r->host, color, &h, data, count, &n, r->base.d), n, nonblock, task);
 }
 
 static bool find_port(ingot_runtime *r, uint32_t port, uint64_t count, bool input, host_transfer *t, uint32_t *color) {
@@ -284,14 +284,14 @@ int ingot_send(ingot_runtime *r, uint32_t port, const uint32_t *data, uint64_t c
     host_transfer t;
     uint32_t n = 0, color;
     if (!find_port(r, port, count, true, &t, &color)) return -1;
-    return settle(r, host_stream_in(r->host, color, true, &t, data, count, &n, r->base.d), n, nonblock, task);
+    return settle(r, host_stream_in(r->host, color, &t, data, count, &n, r->base.d), n, nonblock, task);
 }
 
 int ingot_receive(ingot_runtime *r, uint32_t port, uint32_t *data, uint64_t count, int nonblock, uint32_t *task) {
     host_transfer t;
     uint32_t n = 0, color;
     if (!find_port(r, port, count, false, &t, &color)) return -1;
-    return settle(r, host_stream_out(r->host, color, true, &t, data, count, &n, r->base.d), n, nonblock, task);
+    return settle(r, host_stream_out(r->host, color, &t, data, count, &n, r->base.d), n, nonblock, task);
 }
 
 int ingot_launch(ingot_runtime *r, const char *function, const ingot_arg *args, uint32_t count, int nonblock,

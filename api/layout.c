@@ -96,13 +96,26 @@ static bool fill_tiles(isa_image *m, json_t *o, const uint32_t *programs, size_t
     return true;
 }
 
+/* The machine wants to know on which colors the host streams. */
+static bool fill_colors(isa_image *m, json_t *o, const char *name, diag *d) {
+    json_t *ports = list(o, "ports");
+    for (size_t i = 0; i < json_array_size(ports); i++) {
+        json_t *p = json_array_get(ports, i);
+        uint32_t color;
+        if (!whole(p, "color", ISA_COLORS, &color, name, d)) return false;
+        *(json_is_true(json_object_get(p, "input")) ? &m->h2d_colors : &m->d2h_colors) |= 1u << color;
+    }
+    return true;
+}
+
 static bool fill_image(isa_image *m, json_t *o, const uint32_t *programs, uint32_t empty, const char *name, diag *d) {
     if (!whole(o, "width", MAX_SIDE, &m->width, name, d) || !whole(o, "height", MAX_SIDE, &m->height, name, d))
         return false;
     if (!m->width || !m->height) return diag_error(d, "%s: a layout needs at least one PE", name);
     m->fabric_width = m->width;
     m->fabric_height = m->height;
-    return fill_tiles(m, o, programs, json_array_size(list(o, "programs")), empty, name, d);
+    return fill_colors(m, o, name, d) &&
+           fill_tiles(m, o, programs, json_array_size(list(o, "programs")), empty, name, d);
 }
 
 /* ---- ports and data ---- */

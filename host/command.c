@@ -1,9 +1,9 @@
 /* How each kind of command begins and ends on the device. Waiting is runtime.c's.
  *
- * A stream begins at once, unless an older one of the same color and direction is open. A launch waits until every PE
- * has unblocked its command stream and data on their way in have arrived (or nothing moves). A copy waits likewise for
- * its region, and then until the machine is quiet or the host's latency has passed, so that streamed data reach their
- * tasks.
+ * A stream begins at once, unless an older one of the same color and direction is open on some of its PEs. A launch
+ * waits until every PE has unblocked its command stream and data on their way in have arrived (or nothing moves). A
+ * copy waits likewise for its region, and then until the machine is quiet or the host's latency has passed, so that
+ * streamed data reach their tasks.
  */
 #include "host/runtime.h"
 #include "base/mem.h"
@@ -128,10 +128,16 @@ static host_begin begin_copy(host *h, host_command *c, diag *d) {
 
 /* ---- streams ---- */
 
+static bool overlap(const host_transfer *a, const host_transfer *b) {
+    return a->x < b->x + b->width && b->x < a->x + a->width && a->y < b->y + b->height && b->y < a->y + a->height;
+}
+
+/* An older stream of the same color still moves on some of these PEs. */
 static bool color_taken(const host *h, const host_command *c) {
     for (uint32_t i = h->oldest; i < h->next; i++) {
         const host_command *o = &h->commands[i];
-        if (o->state == HOST_RUNNING && o->kind == c->kind && o->color == c->color) return true;
+        if (o->state == HOST_RUNNING && o->kind == c->kind && o->color == c->color && overlap(&o->t, &c->t))
+            return true;
     }
     return false;
 }

@@ -74,10 +74,10 @@ bool host_copy_out(host *h, uint32_t symbol, const host_transfer *t, uint32_t *d
                    diag *d);
 /* Streams: wavelets of a color, region without strides. `port`: a stream of a host-side layout, whose color need not be
  * memcpy's. */
-bool host_stream_in(host *h, uint32_t color, bool port, const host_transfer *t, const uint32_t *data, uint64_t count,
+bool host_stream_in(host *h, uint32_t color, const host_transfer *t, const uint32_t *data, uint64_t count,
                     uint32_t *task, diag *d);
-bool host_stream_out(host *h, uint32_t color, bool port, const host_transfer *t, uint32_t *data, uint64_t count,
-                     uint32_t *task, diag *d);
+bool host_stream_out(host *h, uint32_t color, const host_transfer *t, uint32_t *data, uint64_t count, uint32_t *task,
+                     diag *d);
 bool host_launch(host *h, const char *function, const host_arg *args, uint32_t count, uint32_t *task, diag *d);
 
 bool host_wait(host *h, uint32_t task, diag *d);

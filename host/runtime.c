@@ -94,12 +94,12 @@ bool host_copy_out(host *h, uint32_t symbol, const host_transfer *t, uint32_t *d
     return add(h, &c, task, d);
 }
 
-static bool stream_check(const host *h, uint32_t color, uint32_t colors, bool port, const char *field,
-                         const host_transfer *t, uint64_t count, diag *d) {
+static bool stream_check(const host *h, uint32_t color, uint32_t colors, const char *field, const host_transfer *t,
+                         uint64_t count, diag *d) {
     host_transfer wide = *t;
     wide.bits = 32;
     if (!transfer_fits(h, &wide, count, d)) return false;
-    if (color >= ISA_COLORS || (!port && !(colors >> color & 1)))
+    if (color >= ISA_COLORS || !(colors >> color & 1))
         return diag_error(d, "color %u is not one the program streams on; name it as %s_1 to _4 in <memcpy/get_params>",
                           color, field);
     if (t->spread != HOST_EACH || host_transfer_columns(t) != t->width || host_transfer_rows(t) != t->height)
@@ -107,9 +107,9 @@ static bool stream_check(const host *h, uint32_t color, uint32_t colors, bool po
     return true;
 }
 
-bool host_stream_in(host *h, uint32_t color, bool port, const host_transfer *t, const uint32_t *data, uint64_t count,
+bool host_stream_in(host *h, uint32_t color, const host_transfer *t, const uint32_t *data, uint64_t count,
                     uint32_t *task, diag *d) {
-    if (!alive(h, d) || !stream_check(h, color, h->image->h2d_colors, port, "MEMCPYH2D", t, count, d)) return false;
+    if (!alive(h, d) || !stream_check(h, color, h->image->h2d_colors, "MEMCPYH2D", t, count, d)) return false;
     host_command c = {.kind = HOST_STREAM_IN, .t = *t, .color = color, .words = mem_alloc_n(count, sizeof *data)};
     if (!c.words) return diag_oom(d, "memcpy_h2d");
     uint64_t k = 0;
@@ -121,9 +121,9 @@ bool host_stream_in(host *h, uint32_t color, bool port, const host_transfer *t, 
     return false;
 }
 
-bool host_stream_out(host *h, uint32_t color, bool port, const host_transfer *t, uint32_t *data, uint64_t count,
-                     uint32_t *task, diag *d) {
-    if (!alive(h, d) || !stream_check(h, color, h->image->d2h_colors, port, "MEMCPYD2H", t, count, d)) return false;
+bool host_stream_out(host *h, uint32_t color, const host_transfer *t, uint32_t *data, uint64_t count, uint32_t *task,
+                     diag *d) {
+    if (!alive(h, d) || !stream_check(h, color, h->image->d2h_colors, "MEMCPYD2H", t, count, d)) return false;
     host_command c = {
         .kind = HOST_STREAM_OUT, .t = *t, .color = color, .out = data, .words = mem_alloc_n(count, sizeof *data)};
     if (!c.words) return diag_oom(d, "memcpy_d2h");

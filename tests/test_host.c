@@ -222,7 +222,7 @@ static void wrong_transfers_are_told(void **state) {
     must(b, host_copy_in(b->h, Y, &t, data, 15, &task, b->d));
     says(b, host_wait(b->h, task, b->d), "'y' of PE(0,0) has 4 elements of 32 bits; 5 elements of 32 bits do not fit");
     t.per_pe = 1;
-    says(b, host_stream_in(b->h, 6, false, &t, data, 3, &task, b->d), "color 6 is not one the program streams on");
+    says(b, host_stream_in(b->h, 6, &t, data, 3, &task, b->d), "color 6 is not one the program streams on");
     says(b, host_symbol_id(&b->image, "hight", &task, b->d), "it exports: y, h, twice, fixed");
     says(b, host_launch(b->h, "thrice", NULL, 0, &task, b->d), "exports no function 'thrice'; it exports: twice");
 }
@@ -271,14 +271,13 @@ static void a_copy_gives_streamed_data_time_to_arrive(void **state) {
                   one = {.width = 1, .height = 1, .per_pe = 1, .bits = 32};
     uint32_t data[6] = {1, 2, 3, 4, 5, 6}, value, task, first;
     b->f->noise_until = 100000; /* never quiet in time */
-    must(b, host_stream_in(b->h, 5, false, &t, data, 6, &first, b->d) &&
-                host_copy_out(b->h, Y, &one, &value, 1, &task, b->d));
+    must(b, host_stream_in(b->h, 5, &t, data, 6, &first, b->d) && host_copy_out(b->h, Y, &one, &value, 1, &task, b->d));
     must(b, host_wait(b->h, task, b->d));
     assert_true(b->f->cycle >= 500 && b->f->cycle < 2000);
     static const uint32_t expected[] = {1, 3, 5, 2, 4, 6}; /* PE by PE */
     assert_memory_equal(b->f->received, expected, sizeof expected);
     uint32_t out[6];
-    must(b, host_stream_out(b->h, 6, false, &t, out, 6, &task, b->d) && host_wait(b->h, task, b->d));
+    must(b, host_stream_out(b->h, 6, &t, out, 6, &task, b->d) && host_wait(b->h, task, b->d));
     assert_int_equal(out[1], 103); /* row 0, column 1, element 0 */
     assert_int_equal(out[2], 101);
 }
@@ -303,7 +302,7 @@ static void nothing_sent_is_a_deadlock(void **state) {
     host_transfer one = {.width = 1, .height = 1, .per_pe = 1, .bits = 32};
     uint32_t task, value;
     b->f->dry = true;
-    must(b, host_stream_out(b->h, 6, false, &one, &value, 1, &task, b->d));
+    must(b, host_stream_out(b->h, 6, &one, &value, 1, &task, b->d));
     says(b, host_stop(b->h, b->d), "stream out on color 6 (1 x 1 PEs from (0,0), 1 elements each) cannot go on");
 }
 
@@ -344,7 +343,7 @@ static void polling_makes_progress(void **state) {
     host_transfer t = {.width = 3, .height = 2, .per_pe = 4, .bits = 32};
     uint32_t task, data[24] = {0};
     bool done = false;
-    must(b, host_stream_in(b->h, 5, false, &t, data, 24, &task, b->d));
+    must(b, host_stream_in(b->h, 5, &t, data, 24, &task, b->d));
     for (int i = 0; i < 10 && !done; i++) must(b, host_done(b->h, task, &done, b->d));
     assert_true(done);
 }

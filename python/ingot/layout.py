@@ -437,6 +437,8 @@ class SdkLayout:
         if port.is_input != is_input or len(port.points()) != 1:
             kind = "input" if is_input else "output"
             raise IngotError(f"port {port.name}: an {kind} stream needs an {kind} port of one PE")
+        if is_input and any(p[1] != _BIT[Route.RAMP] for p in port.positions):
+            raise IngotError(f"port {port.name}: data from the host enter the PE itself; its positions must be [RAMP]")
         self.streams.append((port.name, port, None, is_input))
         return port.name
 
