@@ -11,6 +11,11 @@
 
 enum { VISITS_PER_THREAD = 256 }; /* below this a barrier costs more than the other threads save */
 
+/* The hostile order also wants threads where they do not pay. */
+static uint64_t worth_threads(const wse *m) {
+    return m->options.shuffle ? 2 : (uint64_t)VISITS_PER_THREAD * m->clock->count;
+}
+
 static bool wheel_new(clockwork *c, wheel *w, uint32_t pes) {
     w->words = (pes + 63) / 64;
     w->sum_words = (w->words + 63) / 64;
@@ -235,7 +240,7 @@ static void run_bands(void *arg, int thread, int threads) {
             visits += c->bands[i].said[now & 1].visits;
             go = go && !c->bands[i].said[now & 1].stop;
         }
-        go = go && visits >= (uint64_t)VISITS_PER_THREAD * (uint64_t)threads;
+        go = go && visits >= worth_threads(m);
         if (thread == 0) m->cycle = now + 1;
         if (!m->options.log) continue;
         if (thread == 0) core_flush_logs(m);
@@ -284,7 +289,7 @@ wse_stop wse_run(wse *m, uint64_t until_cycle, bool stop_for_streams) {
         uint64_t visits = run_serial(m, next);
         core_flush_logs(m);
         bool stop = m->fault[0] || (stop_for_streams && any_stream_done(c)) || m->cycle >= until_cycle;
-        if (!stop && c->threads && visits >= (uint64_t)VISITS_PER_THREAD * c->count) {
+        if (!stop && c->threads && visits >= worth_threads(m)) {
             pool_run(c->threads, run_bands, m);
             core_flush_logs(m);
         }
