@@ -269,7 +269,7 @@ static void a_copy_gives_streamed_data_time_to_arrive(void **state) {
     bench *b = *state;
     host_transfer t = {.width = 2, .height = 1, .per_pe = 3, .bits = 32, .order = HOST_COL_MAJOR},
                   one = {.width = 1, .height = 1, .per_pe = 1, .bits = 32};
-    uint32_t data[6] = {1, 2, 3, 4, 5, 6}, value, task, first;
+    uint32_t data[6] = {1, 2, 3, 4, 5, 6}, value, task = 0, first;
     b->f->noise_until = 100000; /* never quiet in time */
     must(b, host_stream_in(b->h, 5, &t, data, 6, &first, b->d) && host_copy_out(b->h, Y, &one, &value, 1, &task, b->d));
     must(b, host_wait(b->h, task, b->d));

@@ -224,7 +224,9 @@ def _destination(array, what):
             "16-bit data arrive one per 32-bit element (sdk_utils.memcpy_view)"
         )
     if not array.flags.c_contiguous or not array.flags.writeable:
-        raise IngotError(f"{what} writes into the array, which must be contiguous and writeable; pass one made by np.zeros")
+        raise IngotError(
+            f"{what} writes into the array, which must be contiguous and writeable; pass one made by np.zeros"
+        )
     return array
 
 

@@ -29,7 +29,8 @@ class Utils(unittest.TestCase):
         words = np.array([1, -1, 3], dtype=np.int16)
         self.assertEqual(sdk_utils.input_array_to_u32(words, None, 1).tolist(), [1, 0xFFFF, 3])
         self.assertEqual(sdk_utils.input_array_to_u32(words, 0, 2).tolist(), [1, 0x1FFFF, 3])
-        self.assertEqual(sdk_utils.input_array_to_u32(np.array([1.5], dtype=np.float32), None, 1).tolist(), [0x3FC00000])
+        floats = np.array([1.5], dtype=np.float32)
+        self.assertEqual(sdk_utils.input_array_to_u32(floats, None, 1).tolist(), [0x3FC00000])
 
     def test_time_stamps(self):
         start, end = 0x0001_FFFF_FFFE, 0x0002_0000_0010

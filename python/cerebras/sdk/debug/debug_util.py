@@ -1,4 +1,4 @@
-"""Looking at a simulated run after stop(): variables and <debug> traces of PEs, by absolute coordinates of the fabric."""
+"""Looking at a simulated run after stop(): variables and <debug> traces, by absolute coordinates of the fabric."""
 
 import os
 

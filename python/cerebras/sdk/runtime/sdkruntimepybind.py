@@ -107,7 +107,7 @@ def _append_stats(folder, cycles):
 
 
 class SdkRuntime:
-    """SdkRuntime(bindir, cmaddr=...), SdkRuntime(bindir, platform) or SdkRuntime(artifacts, platform, memcpy_required=False)."""
+    """SdkRuntime(bindir, cmaddr=...), SdkRuntime(bindir, platform) or SdkRuntime(artifacts, platform, ...)."""
 
     def __init__(
         self, bindir, platform=None, *, cmaddr=None, suppress_simfab_trace=False, simfab_numthreads=5,
@@ -192,7 +192,8 @@ class SdkRuntime:
         return self._broadcast(_COL_BROADCAST, dest, src, region, data_type, order, streaming, nonblock)
 
     def memcpy_h2d_stride(
-        self, dest, src, px, py, w, h, elem_per_pe, *, row_stride=1, col_stride=1, streaming, data_type, order, nonblock,
+        self, dest, src, px, py, w, h, elem_per_pe, *, row_stride=1, col_stride=1, streaming, data_type, order,
+        nonblock,
     ):  # fmt: skip
         """To every row_stride-th PE of a row and every col_stride-th of a column."""
         if streaming:
