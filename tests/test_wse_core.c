@@ -278,10 +278,7 @@ static void order_of_tasks(void **state) {
     world_run(w, 300);
     assert_int_equal(reg(w, 0, 10), 0xdacb); /* 13; then after it, cyclically: 10, 12 (11 blocked), 11 */
     assert_true(core_idle(&w->m, 0));
-    strbuf s = {0};
-    core_explain(&w->m, 0, &s);
-    assert_non_null(strstr(s.data, "task 10 is activated but blocked"));
-    strbuf_free(&s);
+    explains(w, 0, "PE(0,0) task 10 is activated but blocked");
     world_free(w);
 }
 

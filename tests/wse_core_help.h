@@ -26,7 +26,7 @@ enum { PES = 3, DEPTH = 512, WAKES = 128, CODE = 512, ROOM = 4 };
 typedef struct {
     wse_wavelet e[DEPTH];
     uint32_t head, count;
-} ring;
+} wavelets;
 
 /* out queue q of PE p feeds port `to_port` of PE `to_pe`, `latency` cycles later, one wavelet a cycle; to_pe < 0: it is
  * kept in sent */
@@ -36,7 +36,7 @@ typedef struct {
 } link_to;
 
 struct fabric {
-    ring in[PES][ISA_COLORS], out[PES][ISA_QUEUES], sent[PES][ISA_QUEUES];
+    wavelets in[PES][ISA_COLORS], out[PES][ISA_QUEUES], sent[PES][ISA_QUEUES];
     link_to link[PES][ISA_QUEUES];
     uint32_t advanced[PES][ISA_COLORS], config[PES][256], teardown;
 };
@@ -68,12 +68,12 @@ typedef struct {
 static inline bool readable(const wse_wavelet *w, uint64_t now) { return (int32_t)((uint32_t)now - w->ready) >= 0; }
 
 const wse_wavelet *fabric_in_head(const wse *m, uint32_t pe, uint32_t port, uint64_t now) {
-    ring *r = &m->fabric->in[pe][port];
+    wavelets *r = &m->fabric->in[pe][port];
     const wse_wavelet *w = &r->e[r->head % DEPTH];
     return r->count && readable(w, now) ? w : NULL;
 }
 void fabric_in_pop(wse *m, uint32_t pe, uint32_t port, uint64_t now) {
-    ring *r = &m->fabric->in[pe][port];
+    wavelets *r = &m->fabric->in[pe][port];
     (void)now;
     assert_true(r->count > 0);
     r->head++, r->count--;
@@ -81,7 +81,7 @@ void fabric_in_pop(wse *m, uint32_t pe, uint32_t port, uint64_t now) {
 }
 uint32_t fabric_out_room(const wse *m, uint32_t pe, uint32_t q) { return ROOM - m->fabric->out[pe][q].count; }
 void fabric_out_push(wse *m, uint32_t pe, uint32_t q, uint32_t color, uint32_t data, bool control, uint64_t now) {
-    ring *r = &m->fabric->out[pe][q];
+    wavelets *r = &m->fabric->out[pe][q];
     assert_true(r->count < ROOM);
     r->e[(r->head + r->count++) % DEPTH] =
         (wse_wavelet){.data = data, .ready = (uint32_t)now + 1, .color = (uint8_t)color, .control = control};
@@ -135,15 +135,14 @@ static inline uint16_t settings(world *w, uint32_t p, isa_settings s) {
     w->settings[p][w->programs[p].settings_count] = s;
     return (uint16_t)w->programs[p].settings_count++;
 }
+/* SETTINGS(s.async = true, s.activate = 10) */
 #define SETTINGS(...)                                                                                                  \
-    ((isa_settings){.activate = -1,                                                                                    \
-                    .unblock = -1,                                                                                     \
-                    .unblock_queue = -1,                                                                               \
-                    .control_activate = -1,                                                                            \
-                    .control_unblock = -1,                                                                             \
-                    .ut = -1,                                                                                          \
-                    .priority = -1,                                                                                    \
-                    __VA_ARGS__})
+    ({                                                                                                                 \
+        isa_settings s = {.activate = -1, .unblock = -1, .unblock_queue = -1, .ut = -1, .priority = -1};               \
+        s.control_activate = s.control_unblock = -1;                                                                   \
+        __VA_ARGS__;                                                                                                   \
+        s;                                                                                                             \
+    })
 static inline void lddsr(world *w, uint32_t p, isa_dsr_file file, unsigned id, isa_dsd dsd, uint16_t set) {
     isa_program *q = &w->programs[p];
     assert_true(q->descriptor_count < 64);
@@ -167,7 +166,7 @@ static inline void vec(world *w, uint32_t p, isa_dsd_op op, unsigned d, unsigned
 }
 static inline void task(world *w, uint32_t p, unsigned id, uint8_t kinds, isa_args args) {
     w->programs[p].tasks[id] = (isa_task){.kinds = kinds, .args = (uint8_t)args, .entry = here(w, p)};
-    if (kinds & ISA_TASK_DATA) w->programs[p].blocked_at_start &= ~(1ull << id);
+    w->programs[p].blocked_at_start &= ~(1ull << id);
 }
 /* The task that runs at the start. */
 static inline void main_task(world *w, uint32_t p) {
@@ -217,7 +216,7 @@ static inline void program_for_tests(world *w, uint32_t p) {
     w->lines[p][0] = (isa_line){0, 0, 14};
     q->line_count = 1;
     for (uint8_t k = 0; k <= ISA_FIFO; k++) shape(w, p, (isa_shape){.kind = k, .dims = 1});
-    settings(w, p, SETTINGS(.async = false));
+    settings(w, p, SETTINGS(s.async = false));
     q->blocked_at_start = w->image.arch == ISA_WSE3 ? 0xff : 0xffffff;
     for (uint32_t k = 0; k < ISA_COLORS; k++)
         q->teardown_entry[k] = UINT32_MAX, q->queues.color_queue[k] = k < 8 ? (int8_t)k : -1;
@@ -247,7 +246,11 @@ static inline world *world_new(isa_arch arch, uint32_t programs) {
     for (uint32_t p = 0; p < programs; p++) program_for_tests(w, p);
     for (uint32_t k = 0; k < PES; k++) w->tiles[k].program = k < programs ? k : programs - 1;
     for (int k = 0; k < PES; k++)
-        for (int q = 0; q < ISA_QUEUES; q++) w->fabric.link[k][q].to_pe = -1;
+        for (uint32_t q = 0; q < ISA_QUEUES; q++) {
+            w->fabric.link[k][q].to_pe = -1;
+            w->fabric.config[k][ISA_CFG_IN_QUEUE - ISA_CFG_FIRST + q] = q << 4;
+            w->fabric.config[k][ISA_CFG_OUT_QUEUE - ISA_CFG_FIRST + q] = q << 4;
+        }
     w->m = (wse){.wafer = &w->wafer,
                  .image = &w->image,
                  .width = PES,
@@ -262,6 +265,8 @@ static inline world *world_new(isa_arch arch, uint32_t programs) {
 
 static inline void world_start(world *w) {
     diag *d = diag_new();
+    for (uint32_t pe = 0; pe < PES; pe++)
+        memcpy(wse_words(&w->m, pe), w->data[w->tiles[pe].program], sizeof w->data[0]);
     if (!cores_new(&w->m, d)) fail_msg("%s", diag_text(d));
     diag_free(d);
 }
@@ -275,14 +280,14 @@ static inline void world_free(world *w) {
 /* ---- running ---- */
 
 static inline void arrive_at(world *w, uint32_t pe, uint32_t port, uint32_t data, bool control, uint64_t cycle) {
-    ring *r = &w->fabric.in[pe][port];
+    wavelets *r = &w->fabric.in[pe][port];
     assert_true(r->count < DEPTH);
     r->e[(r->head + r->count++) % DEPTH] = (wse_wavelet){.data = data, .control = control, .ready = (uint32_t)cycle};
     clock_wake(&w->m, pe, cycle);
 }
 
 static inline void drain(world *w, uint32_t pe, uint32_t q, uint64_t now) {
-    ring *r = &w->fabric.out[pe][q], *s = &w->fabric.sent[pe][q];
+    wavelets *r = &w->fabric.out[pe][q], *s = &w->fabric.sent[pe][q];
     link_to *l = &w->fabric.link[pe][q];
     wse_wavelet x = r->e[r->head % DEPTH];
     if (!r->count || !readable(&x, now) || l->stopped > now) return;
@@ -323,6 +328,12 @@ static inline void put32(uint16_t *p, uint32_t v) { p[0] = (uint16_t)v, p[1] = (
 static inline uint32_t get32(const uint16_t *p) { return p[0] | (uint32_t)p[1] << 16; }
 static inline void no_fault(world *w) {
     if (w->m.fault[0]) fail_msg("%s", w->m.fault);
+}
+static inline void explains(world *w, uint32_t pe, const char *part) {
+    strbuf s = {0};
+    core_explain(&w->m, pe, &s);
+    if (!s.data || !strstr(s.data, part)) fail_msg("expected '%s' in '%s'", part, s.data ? s.data : "");
+    strbuf_free(&s);
 }
 static inline void has_fault(world *w, const char *part) {
     if (!strstr(w->m.fault, part)) fail_msg("expected '%s' in '%s'", part, w->m.fault);

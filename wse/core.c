@@ -12,11 +12,7 @@ enum { PRNG_SEED = 0xdeadbeef };
 static void rates(wse *m) {
     for (int k = 0; k < ISA_DSD_OPS; k++) {
         core_rate r = {m->wafer->dsd_rate[k].elements, m->wafer->dsd_rate[k].cycles};
-        if (!r.elements) r.elements = 1;
-        if (!r.cycles) r.cycles = 1;
-        if (r.elements % r.cycles == 0) r = (core_rate){r.elements / r.cycles, 1};
-        else if (r.cycles % r.elements == 0) r = (core_rate){1, r.cycles / r.elements};
-        m->cores->rate[k] = r;
+        m->cores->rate[k] = (core_rate){r.elements ? r.elements : 1, r.cycles ? r.cycles : 1};
     }
 }
 
@@ -32,7 +28,6 @@ static void core_reset(wse *m, uint32_t pe) {
     c->last_task = ISA_TASKS - 1;
     c->launch_entry = UINT32_MAX;
     c->vector_ok = true;
-    memcpy(wse_words(m, pe), p->data, (size_t)p->data_words * 2);
     if (c->active & ~c->blocked) clock_wake(m, pe, m->cycle + 1);
 }
 
@@ -106,7 +101,6 @@ void core_fault(wse *m, uint32_t pe, core *c, uint64_t cycle, uint32_t pc, const
     wse_set_fault(m, pe, cycle, "%s: %s", where.data ? where.data : "?", text);
     strbuf_free(&where);
     c->state = MAIN_HALT;
-    c->alive = 0;
 }
 
 /* ---- one step ---- */

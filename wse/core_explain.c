@@ -53,28 +53,36 @@ static void main_text(const wse *m, uint32_t pe, const core *c, strbuf *out) {
     strbuf_addc(out, '\n');
 }
 
+static void place_text(const wse *m, uint32_t pe, strbuf *out) {
+    strbuf_addf(out, "PE(%u,%u) ", pe % m->width, pe / m->width);
+}
+
 /* Activated but blocked: often the reason why nothing happens. */
 static void blocked_text(const wse *m, uint32_t pe, const core *c, strbuf *out) {
     uint64_t set = c->active & c->blocked;
     for (; set; set &= set - 1) {
         uint32_t id = (uint32_t)__builtin_ctzll(set);
-        if (wse_program(m, pe)->tasks[id].kinds) strbuf_addf(out, "task %u is activated but blocked\n", id);
+        if (!wse_program(m, pe)->tasks[id].kinds) continue;
+        place_text(m, pe, out);
+        strbuf_addf(out, "task %u is activated but blocked\n", id);
     }
-    if (c->blocked >> ISA_TASK_COMMAND & 1 && c->state == MAIN_IDLE)
-        strbuf_adds(out, "the command stream is blocked: the launched function has not called unblock_cmd_stream\n");
+    if (!(c->blocked >> ISA_TASK_COMMAND & 1) || c->state != MAIN_IDLE) return;
+    place_text(m, pe, out);
+    strbuf_adds(out, "the command stream is blocked: the launched function has not called unblock_cmd_stream\n");
+}
+
+static void thread_text(const wse *m, uint32_t pe, const core *c, uint32_t k, strbuf *out) {
+    place_text(m, pe, out);
+    strbuf_addf(out, "microthread %u%s", k, c->ut_blocked >> k & 1 ? ", blocked," : "");
+    vop_text(m, pe, &m->cores->vops[c->vops + 1 + k], out);
 }
 
 void core_explain(const wse *m, uint32_t pe, strbuf *out) {
     const core *c = &m->cores->pe[pe];
-    if (c->state == MAIN_HALT) {
-        strbuf_adds(out, "stopped by a fault\n");
-        return;
-    }
-    if (c->state != MAIN_IDLE) main_text(m, pe, c, out);
-    for (uint32_t k = 0; k < 8; k++) {
-        if (!(c->alive >> k & 1)) continue;
-        strbuf_addf(out, "microthread %u%s", k, c->ut_blocked >> k & 1 ? ", blocked," : "");
-        vop_text(m, pe, &m->cores->vops[c->vops + 1 + k], out);
-    }
+    if (c->state != MAIN_IDLE) place_text(m, pe, out);
+    if (c->state == MAIN_HALT) strbuf_adds(out, "was stopped by a fault\n");
+    else if (c->state != MAIN_IDLE) main_text(m, pe, c, out);
+    for (uint32_t k = 0; k < 8; k++)
+        if (c->alive >> k & 1) thread_text(m, pe, c, k, out);
     blocked_text(m, pe, c, out);
 }

@@ -93,10 +93,11 @@ typedef struct {
     uint32_t position, length; /* UINT32_MAX = endless */
     uint32_t scalar, index, carry, held;
     uint32_t pc;
-    uint32_t group, group_cycles; /* elements that issue at once, and how long that takes */
-    uint8_t op;                   /* isa_dsd_op */
-    uint8_t wait, wait_on;        /* core_wait; port, queue or fifo */
-    uint8_t rank;                 /* on the datapath: 0 low, 2 medium, 4 high; main 1, 2, 3, 4 */
+    uint32_t elements, cycles; /* rate: so many elements in so many cycles */
+    uint32_t step_cycles;      /* that the last step holds the datapath */
+    uint8_t op;                /* isa_dsd_op */
+    uint8_t wait, wait_on;     /* core_wait; port, queue or fifo */
+    uint8_t rank;              /* on the datapath: 0 low, 2 medium, 4 high; main 1, 2, 3, 4 */
     bool async, fabric, wavelet_index, terminate;
     int8_t activate, unblock, control_activate, control_unblock;
 } core_vop;

@@ -94,17 +94,23 @@ static void settings_of(const wse *m, uint32_t pe, const core *c, uint16_t index
     v->rank = (uint8_t)(v->async ? (priority > 0 ? priority * 2 : 0) : c->main_priority + 1);
 }
 
+static void rate_at_most(core_vop *v, uint32_t elements_per_cycle) {
+    if (v->elements < elements_per_cycle * v->cycles) return;
+    v->elements = elements_per_cycle;
+    v->cycles = 1;
+}
+
 /* What strides and banks leave of a rate (SDK appendix): most elements per cycle of a memory operand by its word
  * stride. */
-static uint32_t stride_limit(const isa_program *p, const core_operand *o, uint32_t most) {
+static void stride_limit(const isa_program *p, const core_operand *o, core_vop *v) {
     int32_t stride;
     uint32_t run;
-    if (!core_memory_kind(o->kind)) return most;
+    if (!core_memory_kind(o->kind)) return;
     operand_address(p, o, 0, &stride, &run);
     uint32_t class = (uint32_t)stride & 7;
-    if (stride == 0 || stride == 1) return most;
-    uint32_t limit = class == 0 ? 1 : class == 1 || class == 7 || class == 4 ? 2 : most;
-    return limit < most ? limit : most;
+    if (stride == 0 || stride == 1) return;
+    if (class == 0) rate_at_most(v, 1);
+    if (class == 1 || class == 7 || class == 4) rate_at_most(v, 2);
 }
 
 static bool banks_clash(const isa_program *p, const core_operand *a, const core_operand *b) {
@@ -114,21 +120,21 @@ static bool banks_clash(const isa_program *p, const core_operand *a, const core_
     return (operand_address(p, a, 0, &stride, &run) & 3) == (operand_address(p, b, 0, &stride, &run) & 3);
 }
 
-static void group_of(const wse *m, uint32_t pe, core_vop *v) {
+static void rate_of(const wse *m, uint32_t pe, core_vop *v) {
     const isa_program *p = wse_program(m, pe);
     const core_operand *all[] = {&v->d, &v->s0, &v->s1};
-    v->group = m->cores->rate[v->op].elements;
-    v->group_cycles = m->cores->rate[v->op].cycles;
+    v->elements = m->cores->rate[v->op].elements;
+    v->cycles = m->cores->rate[v->op].cycles;
     if (v->d.kind == OPERAND_REG) {
-        v->group = 1;
-        v->group_cycles = v->s0.kind == OPERAND_REG && is_vector(&v->s1) ? m->wafer->reduce_cycles_per_element : 1;
+        bool fold = v->s0.kind == OPERAND_REG && is_vector(&v->s1);
+        v->elements = 1;
+        v->cycles = fold && m->wafer->reduce_cycles_per_element ? m->wafer->reduce_cycles_per_element : 1;
     }
     for (int k = 0; k < 3; k++)
-        if (is_queue(all[k]) && v->group > all[k]->lanes) v->group = all[k]->lanes;
-    if (!v->group_cycles) v->group_cycles = 1;
+        if (is_queue(all[k])) rate_at_most(v, all[k]->lanes);
     if (!m->wafer->bank_conflicts) return;
-    for (int k = 0; k < 3; k++) v->group = stride_limit(p, all[k], v->group);
-    if (banks_clash(p, &v->s0, &v->s1)) v->group_cycles *= 2;
+    for (int k = 0; k < 3; k++) stride_limit(p, all[k], v);
+    if (banks_clash(p, &v->s0, &v->s1)) v->cycles *= 2;
 }
 
 static uint32_t start_cycles(const wse *m, const core_vop *v) {
@@ -141,8 +147,8 @@ static vector_result run_at_once(wse *m, uint32_t pe, core *c, core_vop *v, uint
         core_fault(m, pe, c, c->time, v->pc, "%s leaves the memory of the PE", isa_dsd_ops[v->op].builtin);
         return VECTOR_FAULT;
     }
-    uint64_t groups = (v->length + v->group - 1) / v->group;
-    uint64_t end = c->time + start_cycles(m, v) + groups * v->group_cycles + m->wafer->dsd_end_cycles;
+    uint64_t moving = ((uint64_t)v->length * v->cycles + v->elements - 1) / v->elements;
+    uint64_t end = c->time + start_cycles(m, v) + moving + m->wafer->dsd_end_cycles;
     vop_count(c, v, v->length);
     core_busy(c, c->time, end);
     c->time = end;
@@ -202,7 +208,7 @@ vector_result vector_issue(wse *m, uint32_t pe, core *c, const core_instr *in, u
     apply_index(c, (uint8_t)(in->imm >> 24), &v);
     settings_of(m, pe, c, (uint16_t)in->imm, &v, &ut);
     v.length = length_of(&v);
-    group_of(m, pe, &v);
+    rate_of(m, pe, &v);
     bool at_once = !v.async && !c->alive && (!v.fabric || !v.length);
     if (!at_once && c->time > now) return VECTOR_SYNC;
     c->n[CORE_N_vector_ops]++;
@@ -223,7 +229,7 @@ vector_result vector_issue(wse *m, uint32_t pe, core *c, const core_instr *in, u
 /* A core_vop of length one in which `o` is the first source or the destination; the step functions do the rest. */
 static dsr_result one_element(wse *m, uint32_t pe, core *c, core_vop *v, uint8_t slot, uint64_t now) {
     core_operand *o = v->d.kind == OPERAND_REG ? &v->s1 : &v->d;
-    v->length = v->group = 1;
+    v->length = v->elements = v->cycles = 1;
     v->activate = v->unblock = v->control_activate = v->control_unblock = -1;
     v->fabric = !core_memory_kind(o->kind);
     bool ok = c->vector_ok;

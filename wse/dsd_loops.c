@@ -8,106 +8,42 @@
 #include "wse/core_internal.h"
 #include "wse/core_float.h"
 
-#define ELEMENT(name) static inline uint32_t e_##name(uint32_t a, uint32_t b, dsd_context *x)
-#define UNUSED(v)     (void)(v)
+#define MAY           __attribute__((unused))
+#define ELEMENT(name) static inline uint32_t e_##name(MAY uint32_t a, MAY uint32_t b, MAY dsd_context *x)
 
 /* moves: the source is b */
-ELEMENT(MOV16) {
-    UNUSED(a);
-    UNUSED(x);
-    return b;
-}
-ELEMENT(MOV32) {
-    UNUSED(a);
-    UNUSED(x);
-    return b;
-}
-ELEMENT(FMOVH) {
-    UNUSED(a);
-    UNUSED(x);
-    return b;
-}
-ELEMENT(FMOVS) {
-    UNUSED(a);
-    UNUSED(x);
-    return b;
-}
+ELEMENT(MOV16) { return b; }
+ELEMENT(MOV32) { return b; }
+ELEMENT(FMOVH) { return b; }
+ELEMENT(FMOVS) { return b; }
 
 /* 16-bit integers */
-ELEMENT(ADD16) {
-    UNUSED(x);
-    return a + b;
-}
-ELEMENT(SUB16) {
-    UNUSED(x);
-    return a - b;
-}
-ELEMENT(AND16) {
-    UNUSED(x);
-    return a & b;
-}
-ELEMENT(OR16) {
-    UNUSED(x);
-    return a | b;
-}
-ELEMENT(XOR16) {
-    UNUSED(x);
-    return a ^ b;
-}
+ELEMENT(ADD16) { return a + b; }
+ELEMENT(SUB16) { return a - b; }
+ELEMENT(AND16) { return a & b; }
+ELEMENT(OR16) { return a | b; }
+ELEMENT(XOR16) { return a ^ b; }
 ELEMENT(ADDC16) {
     uint32_t sum = (a & 0xffff) + (b & 0xffff) + x->carry;
     x->carry = sum >> 16;
     return sum;
 }
-ELEMENT(SLL16) {
-    UNUSED(x);
-    return (b & 0xffff) > 15 ? 0 : a << (b & 15);
-}
-ELEMENT(SLR16) {
-    UNUSED(x);
-    return (b & 0xffff) > 15 ? 0 : (a & 0xffff) >> (b & 15);
-}
-ELEMENT(SAR16) {
-    UNUSED(x);
-    return (uint32_t)((int16_t)a >> ((b & 0xffff) > 15 ? 15 : (b & 15)));
-}
-ELEMENT(CLZ) {
-    UNUSED(a);
-    UNUSED(x);
-    return b & 0xffff ? (uint32_t)__builtin_clz(b & 0xffff) - 16 : 16;
-}
-ELEMENT(CTZ) {
-    UNUSED(a);
-    UNUSED(x);
-    return (uint32_t)__builtin_ctz(b | 0x10000);
-}
-ELEMENT(POPCNT) {
-    UNUSED(a);
-    UNUSED(x);
-    return (uint32_t)__builtin_popcount(b & 0xffff);
-}
+ELEMENT(SLL16) { return (b & 0xffff) > 15 ? 0 : a << (b & 15); }
+ELEMENT(SLR16) { return (b & 0xffff) > 15 ? 0 : (a & 0xffff) >> (b & 15); }
+ELEMENT(SAR16) { return (uint32_t)((int16_t)a >> ((b & 0xffff) > 15 ? 15 : (b & 15))); }
+ELEMENT(CLZ) { return b & 0xffff ? (uint32_t)__builtin_clz(b & 0xffff) - 16 : 16; }
+ELEMENT(CTZ) { return (uint32_t)__builtin_ctz(b | 0x10000); }
+ELEMENT(POPCNT) { return (uint32_t)__builtin_popcount(b & 0xffff); }
 
 /* floats */
 ELEMENT(FADDH) { return h_bits(h_float(a, x->fp16) + h_float(b, x->fp16), x->fp16); }
 ELEMENT(FSUBH) { return h_bits(h_float(a, x->fp16) - h_float(b, x->fp16), x->fp16); }
 ELEMENT(FMULH) { return h_bits(h_float(a, x->fp16) * h_float(b, x->fp16), x->fp16); }
 ELEMENT(FMAXH) { return h_bits(s_max(h_float(a, x->fp16), h_float(b, x->fp16)), x->fp16); }
-ELEMENT(FADDS) {
-    UNUSED(x);
-    return s_bits(f32_from_bits(a) + f32_from_bits(b));
-}
-ELEMENT(FSUBS) {
-    UNUSED(x);
-    return s_bits(f32_from_bits(a) - f32_from_bits(b));
-}
-ELEMENT(FMULS) {
-    UNUSED(x);
-    return s_bits(f32_from_bits(a) * f32_from_bits(b));
-}
-ELEMENT(FMAXS) {
-    UNUSED(x);
-    return s_bits(s_max(f32_from_bits(a), f32_from_bits(b)));
-}
+ELEMENT(FADDS) { return s_bits(f32_from_bits(a) + f32_from_bits(b)); }
+ELEMENT(FSUBS) { return s_bits(f32_from_bits(a) - f32_from_bits(b)); }
+ELEMENT(FMULS) { return s_bits(f32_from_bits(a) * f32_from_bits(b)); }
+ELEMENT(FMAXS) { return s_bits(s_max(f32_from_bits(a), f32_from_bits(b))); }
 ELEMENT(FADDHS) { return s_bits(h_float(a, x->fp16) + f32_from_bits(b)); }
 
 /* d = a + b * scalar, rounded once */
@@ -117,73 +53,23 @@ ELEMENT(FMACH) {
 ELEMENT(FMACS) { return s_bits(fmaf(f32_from_bits(b), f32_from_bits(x->scalar), f32_from_bits(a))); }
 ELEMENT(FMACHS) { return s_bits(fmaf(h_float(b, x->fp16), h_float(x->scalar, x->fp16), f32_from_bits(a))); }
 
-ELEMENT(FNEGH) {
-    UNUSED(a);
-    UNUSED(x);
-    return b ^ 0x8000;
-}
-ELEMENT(FNEGS) {
-    UNUSED(a);
-    UNUSED(x);
-    return b ^ 0x80000000;
-}
-ELEMENT(FABSH) {
-    UNUSED(a);
-    UNUSED(x);
-    return b & 0x7fff;
-}
-ELEMENT(FABSS) {
-    UNUSED(a);
-    UNUSED(x);
-    return b & 0x7fffffff;
-}
-ELEMENT(FNORMH) {
-    UNUSED(a);
-    return h_bits(s_norm(h_float(b, x->fp16)), x->fp16);
-}
-ELEMENT(FNORMS) {
-    UNUSED(a);
-    UNUSED(x);
-    return s_bits(s_norm(f32_from_bits(b)));
-}
+ELEMENT(FNEGH) { return b ^ 0x8000; }
+ELEMENT(FNEGS) { return b ^ 0x80000000; }
+ELEMENT(FABSH) { return b & 0x7fff; }
+ELEMENT(FABSS) { return b & 0x7fffffff; }
+ELEMENT(FNORMH) { return h_bits(s_norm(h_float(b, x->fp16)), x->fp16); }
+ELEMENT(FNORMS) { return s_bits(s_norm(f32_from_bits(b))); }
 ELEMENT(FSCALEH) { return h_bits(s_scale(h_float(a, x->fp16), (int16_t)b), x->fp16); }
-ELEMENT(FSCALES) {
-    UNUSED(x);
-    return s_bits(s_scale(f32_from_bits(a), (int16_t)b));
-}
+ELEMENT(FSCALES) { return s_bits(s_scale(f32_from_bits(a), (int16_t)b)); }
 
 /* conversions: to integers they truncate and saturate, NaN gives 0 */
-ELEMENT(FH2S) {
-    UNUSED(a);
-    return s_bits(h_float(b, x->fp16));
-}
-ELEMENT(FS2H) {
-    UNUSED(a);
-    return h_bits(f32_from_bits(b), x->fp16);
-}
-ELEMENT(FH2XP16) {
-    UNUSED(a);
-    return (uint32_t)s_int(h_float(b, x->fp16), INT16_MIN, INT16_MAX);
-}
-ELEMENT(FS2XP16) {
-    UNUSED(a);
-    UNUSED(x);
-    return (uint32_t)s_int(f32_from_bits(b), INT16_MIN, INT16_MAX);
-}
-ELEMENT(XP162FH) {
-    UNUSED(a);
-    return h_bits((float)(int16_t)b, x->fp16);
-}
-ELEMENT(XP162FS) {
-    UNUSED(a);
-    UNUSED(x);
-    return s_bits((float)(int16_t)b);
-}
-ELEMENT(DFILT) {
-    UNUSED(a);
-    UNUSED(x);
-    return b;
-}
+ELEMENT(FH2S) { return s_bits(h_float(b, x->fp16)); }
+ELEMENT(FS2H) { return h_bits(f32_from_bits(b), x->fp16); }
+ELEMENT(FH2XP16) { return (uint32_t)s_int(h_float(b, x->fp16), INT16_MIN, INT16_MAX); }
+ELEMENT(FS2XP16) { return (uint32_t)s_int(f32_from_bits(b), INT16_MIN, INT16_MAX); }
+ELEMENT(XP162FH) { return h_bits((float)(int16_t)b, x->fp16); }
+ELEMENT(XP162FS) { return s_bits((float)(int16_t)b); }
+ELEMENT(DFILT) { return b; }
 
 typedef uint32_t element(uint32_t a, uint32_t b, dsd_context *x);
 

@@ -249,17 +249,27 @@ static readiness step_element(wse *m, uint32_t pe, core *c, core_vop *v, uint64_
     return ++v->position == v->length ? ENDED : MOVED;
 }
 
-static step_result step_memory(wse *m, uint32_t pe, core *c, core_vop *v) {
-    uint32_t n = v->length - v->position < v->group ? v->length - v->position : v->group;
+/* Elements of the next step. In all, n elements take ceil(n * cycles / elements). */
+static uint32_t step_size(core_vop *v) {
+    uint64_t used = ((uint64_t)v->position * v->cycles + v->elements - 1) / v->elements;
+    v->step_cycles = 1;
+    if (v->elements >= v->cycles) return (uint32_t)((used + 1) * v->elements / v->cycles - v->position);
+    v->step_cycles = (uint32_t)((((uint64_t)v->position + 1) * v->cycles + v->elements - 1) / v->elements - used);
+    return 1;
+}
+
+static step_result step_memory(wse *m, uint32_t pe, core *c, core_vop *v, uint32_t n) {
+    if (n > v->length - v->position) n = v->length - v->position;
     if (!vop_run_memory(m, pe, v, n)) return STEP_FAULT;
     vop_count(c, v, n);
     return v->position == v->length ? STEP_ENDED : STEP_MOVED;
 }
 
 step_result vop_step(wse *m, uint32_t pe, core *c, core_vop *v, uint64_t now) {
-    if (!v->fabric) return step_memory(m, pe, c, v);
+    uint32_t n = step_size(v);
+    if (!v->fabric) return step_memory(m, pe, c, v, n);
     bool moved = false;
-    for (uint32_t k = 0; k < v->group; k++) {
+    for (uint32_t k = 0; k < n; k++) {
         readiness r = step_element(m, pe, c, v, now);
         if (r == ENDED) return STEP_ENDED;
         if (r == FAULT) return STEP_FAULT;

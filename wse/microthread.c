@@ -36,7 +36,7 @@ static void note_wait(core *c, core_vop *v, uint8_t before, uint64_t now, bool m
 }
 
 static void end_thread(wse *m, uint32_t pe, core *c, core_vop *pool, int k, uint64_t now) {
-    uint64_t end = now + pool[k].group_cycles;
+    uint64_t end = now + pool[k].step_cycles;
     if (k == 0) {
         c->state = MAIN_RUN;
         c->time = end + m->wafer->dsd_end_cycles;
@@ -61,7 +61,7 @@ static bool step_thread(wse *m, uint32_t pe, core *c, core_vop *pool, int k, uin
                    isa_dsd_ops[v->op].builtin);
         return true;
     }
-    c->datapath_free = now + v->group_cycles;
+    c->datapath_free = now + v->step_cycles;
     c->last_thread = (uint8_t)k;
     core_busy(c, now, c->datapath_free);
     if (r == STEP_ENDED) end_thread(m, pe, c, pool, k, now);
