@@ -1,9 +1,9 @@
 /* Register allocation: linear scan over intervals (first to last place where a value is live; holes are not used).
  *
- * Instruction i reads at place 2i and writes at 2i+1. Physical registers are taken for ranges of places: from a move into an
- * argument register to the call, across calls by what these change. When no register is free over a whole interval, the value
- * whose uses weigh least for its length goes to memory (constants: to their uses) and everything is done again; what spilling
- * made is so short that this ends. */
+ * Instruction i reads at place 2i and writes at 2i+1. Physical registers are taken for ranges of places: from a move
+ * into an argument register to the call, across calls by what these change. When no register is free over a whole
+ * interval, the value whose uses weigh least for its length goes to memory (constants: to their uses) and everything is
+ * done again; what spilling made is so short that this ends. */
 #include "csl/codegen.h"
 
 typedef struct {
@@ -17,18 +17,18 @@ typedef struct {
 
 typedef struct {
     cg_fn *f;
-    range *live;               /* [register] start > end: never */
-    float *uses;               /* [register] reads and writes, by loop depth */
+    range *live;                 /* [register] start > end: never */
+    float *uses;                 /* [register] reads and writes, by loop depth */
     ir_reg *hint_def, *hint_use; /* other side of the move that writes, reads it */
     ranges taken[CG_REGS];
-    uint8_t *assigned;         /* [register] */
+    uint8_t *assigned; /* [register] */
     ir_reg active[CG_REGS];
-    uint32_t *order;           /* registers by start */
+    uint32_t *order; /* registers by start */
     uint32_t order_count;
     cg_ins **single;
-    bool *spilled;             /* [register] */
+    bool *spilled; /* [register] */
     uint32_t spill_count;
-    uint32_t saved;            /* bit r: r8.. already used, so saved anyway */
+    uint32_t saved; /* bit r: r8.. already used, so saved anyway */
 } scan;
 
 static void extend(scan *s, ir_reg r, uint32_t place) {

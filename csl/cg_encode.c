@@ -13,12 +13,12 @@ enum { LONG_EPILOGUE = 3 };
 
 typedef struct {
     cg_fn *f;
-    uint32_t *slot_at;         /* [slot] words from sp */
+    uint32_t *slot_at; /* [slot] words from sp */
     uint32_t saves_at, frame_words;
     uint8_t saved[CG_REGS];
     uint32_t saved_count;
-    uint32_t *label_at;        /* [label] instruction index in the program */
-    uint32_t exit_at;          /* UINT32_MAX: no epilogue yet */
+    uint32_t *label_at;          /* [label] instruction index in the program */
+    uint32_t exit_at;            /* UINT32_MAX: no epilogue yet */
     uint32_t *jumps, jump_count; /* instruction indices */
 } encoder;
 
@@ -93,7 +93,8 @@ static isa_instr sp_relative(uint16_t op, uint8_t d, uint32_t offset) {
 }
 
 static bool prologue(encoder *e, const cg_ins *at) {
-    if (e->frame_words && !append(e, sp_relative(ISA_ADDI_U16, ISA_REG_SP, 0u - e->frame_words), at, false)) return false;
+    if (e->frame_words && !append(e, sp_relative(ISA_ADDI_U16, ISA_REG_SP, 0u - e->frame_words), at, false))
+        return false;
     for (uint32_t i = 0; i < e->saved_count; i++)
         if (!append(e, sp_relative(ISA_ST32, e->saved[i], e->saves_at + 2 * i), at, false)) return false;
     return true;
@@ -122,7 +123,9 @@ static bool frame_address(encoder *e, const cg_ins *in) {
 }
 
 static bool encode_vector(encoder *e, const cg_ins *in) {
-    isa_instr out = {.op = (uint8_t)in->op, .d = operand(in->d, ISA_NO_REG), .a = operand(in->a, ISA_NO_REG),
+    isa_instr out = {.op = (uint8_t)in->op,
+                     .d = operand(in->d, ISA_NO_REG),
+                     .a = operand(in->a, ISA_NO_REG),
                      .b = operand(in->b, ISA_NO_REG)};
     out.imm = isa_vec((uint16_t)in->imm, operand(in->c, ISA_NO_REG), operand(in->index, ISA_NO_REG));
     return append(e, out, in, false);
@@ -136,8 +139,11 @@ static bool encode(encoder *e, const cg_ins *in) {
     uint16_t op = in->op == IR_FN_ADDRESS ? ISA_MOVI : in->op;
     isa_format format = isa_ops[op].format;
     bool optional_a = format == ISA_FMT_AI || format == ISA_FMT_LD || format == ISA_FMT_ST;
-    isa_instr out = {.op = (uint8_t)op, .d = operand(in->d, 0), .a = operand(in->a, optional_a ? ISA_NO_REG : 0),
-                     .b = operand(in->b, 0), .imm = (uint32_t)in->imm + frame_offset(e, in)};
+    isa_instr out = {.op = (uint8_t)op,
+                     .d = operand(in->d, 0),
+                     .a = operand(in->a, optional_a ? ISA_NO_REG : 0),
+                     .b = operand(in->b, 0),
+                     .imm = (uint32_t)in->imm + frame_offset(e, in)};
     if (cg_is_jump(op)) e->jumps[e->jump_count++] = e->f->g->count;
     if (format == ISA_FMT_DABC) out.imm = operand(in->c, 0);
     return append(e, out, in, names_function);

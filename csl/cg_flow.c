@@ -1,14 +1,14 @@
-/* Control flow: threads jumps, drops code that cannot be reached, jumps to what follows anyway and labels nobody names; cuts the
- * code into blocks. The order of blocks stays as given. */
+/* Control flow: threads jumps, drops code that cannot be reached, jumps to what follows anyway and labels nobody names;
+ * cuts the code into blocks. The order of blocks stays as given. */
 #include "csl/codegen.h"
 
 enum { THREAD_HOPS = 16, ROUNDS = 6 };
 
 typedef struct {
     cg_fn *f;
-    uint32_t *at;     /* [label] */
-    uint32_t *refs;   /* [label] jumps to it that can be reached */
-    bool *reached;    /* [instruction] */
+    uint32_t *at;   /* [label] */
+    uint32_t *refs; /* [label] jumps to it that can be reached */
+    bool *reached;  /* [instruction] */
     uint32_t *stack;
     bool changed;
 } flow;

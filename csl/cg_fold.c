@@ -1,11 +1,12 @@
 /* Constants, copies, addresses and conditions, followed through straight code in one walk.
  *
- * For each register the walk knows the operation that made its value (a fact) and what it is a copy of, as long as the operands
- * have not been written since (versions) and no label came between (epochs). A register written once, by a constant, is that
- * constant everywhere. Instructions are rewritten in place; what becomes useless is left to cg_dead.
+ * For each register the walk knows the operation that made its value (a fact) and what it is a copy of, as long as the
+ * operands have not been written since (versions) and no label came between (epochs). A register written once, by a
+ * constant, is that constant everywhere. Instructions are rewritten in place; what becomes useless is left to cg_dead.
  *
  * Addresses wrap at 16 bits, so additions of all widths may move into the offset of a load or store. */
 #include "csl/codegen.h"
+#include "isa/config.h"
 
 enum { CONSTANTS = 16, TRIES = 6 };
 
@@ -41,7 +42,8 @@ static const cg_ins *maker(const fold *w, ir_reg r) {
     if (single && (single->op == ISA_MOVI || single->op == IR_FRAME)) return single;
     const fact *k = &w->facts[r];
     if (k->epoch != w->epoch || !k->by) return NULL;
-    bool holds = (!k->by->a || w->version[k->by->a] == k->version_a) && (!k->by->b || w->version[k->by->b] == k->version_b);
+    bool holds =
+        (!k->by->a || w->version[k->by->a] == k->version_a) && (!k->by->b || w->version[k->by->b] == k->version_b);
     return holds ? k->by : NULL;
 }
 
@@ -144,7 +146,8 @@ static bool join_additions(const fold *w, cg_ins *in) {
         return true;
     }
     if (by->op != in->op || by->a == in->d) return false;
-    in->imm = in->op == ISA_ADDI ? (int64_t)(int32_t)((uint32_t)by->imm + (uint32_t)in->imm) : (int16_t)(by->imm + in->imm);
+    in->imm =
+        in->op == ISA_ADDI ? (int64_t)(int32_t)((uint32_t)by->imm + (uint32_t)in->imm) : (int16_t)(by->imm + in->imm);
     in->a = by->a;
     return true;
 }
@@ -218,13 +221,21 @@ static bool fold_unary(const fold *w, cg_ins *in) {
     return true;
 }
 
+/* Absolute addresses are proven when an image is read; a wrong one in code that never runs must stay in a register. */
+static bool is_place(uint16_t op, int64_t at) {
+    if (op == ISA_LDCFG || op == ISA_STCFG) return at >= ISA_CFG_FIRST && at <= ISA_CFG_LAST;
+    return at < ISA_SRAM_WORDS - (op == ISA_LD32 || op == ISA_ST32);
+}
+
 /* Base and constant offset become an absolute address, sp and offset, or register and offset. */
 static bool fold_address(const fold *w, cg_ins *in) {
     const cg_ins *by = in->a ? maker(w, in->a) : NULL;
     bool config = in->op == ISA_LDCFG || in->op == ISA_STCFG;
     if (!by || in->slot) return false;
     if (by->op == ISA_MOVI) {
-        in->imm = (in->imm + by->imm) & 0xffff;
+        int64_t at = (in->imm + by->imm) & 0xffff;
+        if (!is_place(in->op, at)) return false;
+        in->imm = at;
         in->a = 0;
         return true;
     }
@@ -268,7 +279,8 @@ static bool fold_test(const fold *w, cg_ins *in) {
     const cg_ins *by = maker(w, in->a);
     if (!by) return false;
     bool negate = in->op == ISA_BZ;
-    if (by->op == ISA_XORI && by->imm == 1 && width(w, by->a) <= 1) return set_test(in, negate ? ISA_BNZ : ISA_BZ, by->a);
+    if (by->op == ISA_XORI && by->imm == 1 && width(w, by->a) <= 1)
+        return set_test(in, negate ? ISA_BNZ : ISA_BZ, by->a);
     if (!is_compare(by->op)) return false;
     in->op = branches[by->op - ISA_SEQ];
     in->a = by->a;

@@ -3,8 +3,8 @@
 
 typedef struct {
     cg_fn *f;
-    uint32_t *writes, *reads;          /* [register], whole function */
-    uint32_t *written_at, *seen_at;    /* [register] instruction + 1 of the last write, of the last mention */
+    uint32_t *writes, *reads;       /* [register], whole function */
+    uint32_t *written_at, *seen_at; /* [register] instruction + 1 of the last write, of the last mention */
 } joiner;
 
 static bool count_mentions(joiner *w) {

@@ -1,7 +1,7 @@
 /* Liveness over blocks, and what follows from it: instructions nobody needs.
  *
- * Only registers that some block reads before writing them ("globals") can be live between blocks, and only those have bits:
- * long straight code full of temporaries stays cheap. */
+ * Only registers that some block reads before writing them ("globals") can be live between blocks, and only those have
+ * bits: long straight code full of temporaries stays cheap. */
 #include "csl/codegen.h"
 
 typedef struct {
@@ -52,7 +52,8 @@ static bool update(cg_fn *f, const local_sets *s, uint32_t block) {
     for (int k = 0; k < 2; k++) {
         uint32_t next = f->blocks[block].next[k];
         if (next == UINT32_MAX) continue;
-        const uint64_t *needs = row(f, s->needs, next), *kills = row(f, s->kills, next), *after = row(f, f->live_out, next);
+        const uint64_t *needs = row(f, s->needs, next), *kills = row(f, s->kills, next),
+                       *after = row(f, f->live_out, next);
         for (uint32_t w = 0; w < f->row_words; w++) {
             uint64_t in = needs[w] | (after[w] & ~kills[w]);
             grew |= (in & ~out[w]) != 0;

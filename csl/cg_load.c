@@ -1,5 +1,5 @@
-/* First pass: a function's own copy of its code. Registers are renumbered, arguments fetched at the very start, copies of
- * memory spelled out, so that folding sees their addresses. Helpers that all passes share. */
+/* First pass: a function's own copy of its code. Registers are renumbered, arguments fetched at the very start, copies
+ * of memory spelled out, so that folding sees their addresses. Helpers that all passes share. */
 #include "csl/codegen.h"
 
 enum { COPY_UNROLLED_WORDS = 12 };
@@ -66,15 +66,21 @@ static bool copy_loop(cg_fn *f, const cg_ins *at, int64_t words) {
     uint32_t label = f->label_count++;
     cg_ins again = {.op = ISA_BNE, .a = from, .b = end, .imm = label, .source = at->source, .line = at->line};
     return push_op(f, at, ISA_MOV, from, at->a, 0) && push_op(f, at, ISA_MOV, to, at->b, 0) &&
-           push_op(f, at, ISA_ADDI_U16, end, at->a, words & ~INT64_C(3)) &&
-           push_op(f, at, IR_LABEL, 0, 0, label) && copy_unrolled(f, at, from, to, 4) &&
-           push_op(f, at, ISA_ADDI_U16, from, from, 4) && push_op(f, at, ISA_ADDI_U16, to, to, 4) &&
-           cg_push(f, again) && copy_unrolled(f, at, from, to, words & 3);
+           push_op(f, at, ISA_ADDI_U16, end, at->a, words & ~INT64_C(3)) && push_op(f, at, IR_LABEL, 0, 0, label) &&
+           copy_unrolled(f, at, from, to, 4) && push_op(f, at, ISA_ADDI_U16, from, from, 4) &&
+           push_op(f, at, ISA_ADDI_U16, to, to, 4) && cg_push(f, again) && copy_unrolled(f, at, from, to, words & 3);
 }
 
 static bool load_one(cg_fn *f, const ir_instr *in, const uint32_t *written) {
-    cg_ins out = {.op = in->op, .d = renumber(in->d), .a = renumber(in->a), .b = renumber(in->b), .c = renumber(in->c),
-                  .index = renumber(in->index), .imm = in->imm, .source = in->source, .line = in->line};
+    cg_ins out = {.op = in->op,
+                  .d = renumber(in->d),
+                  .a = renumber(in->a),
+                  .b = renumber(in->b),
+                  .c = renumber(in->c),
+                  .index = renumber(in->index),
+                  .imm = in->imm,
+                  .source = in->source,
+                  .line = in->line};
     if (in->op == IR_CALL) {
         if (!(out.call = cg_alloc(f, 1, sizeof *out.call))) return false;
         *out.call = *in->call;

@@ -1,26 +1,29 @@
-/* Loops: what does not change leaves them, and a test at the top that a jump leads back to is repeated at the end instead.
+/* Loops: what does not change leaves them, and a test at the top that a jump leads back to is repeated at the end
+ * instead.
  *
- * A loop is the stretch from a label to the last jump back to it. It can be entered only at its top (or by the jump just above
- * it, when the test is at the end already), otherwise it is left alone. Moved are operations that depend on their operands only,
- * whose register is written nowhere else; a read of it that the write does not reach never had a value. */
+ * A loop is the stretch from a label to the last jump back to it. It can be entered only at its top (or by the jump
+ * just above it, when the test is at the end already), otherwise it is left alone. Moved are operations that depend on
+ * their operands only, whose register is written nowhere else; a read of it that the write does not reach never had a
+ * value. */
 #include "csl/codegen.h"
 
 enum { HEADER_MAX = 5, MOVED_CONSTANTS_MAX = 8, MOVED_OTHERS_MAX = 4 };
 
 typedef struct {
-    uint32_t start, end;       /* label, last jump back */
-    uint32_t before;           /* what is moved goes before this instruction */
+    uint32_t start, end; /* label, last jump back */
+    uint32_t before;     /* what is moved goes before this instruction */
     bool simple;
     uint32_t constants, others; /* moved so far */
 } loop;
 
 typedef struct {
     cg_fn *f;
-    uint32_t *at, *low, *high; /* [label] place; first and last jump to it */
+    uint32_t *at, *low, *high;                   /* [label] place; first and last jump to it */
     uint32_t *first_write, *last_write, *writes; /* [register] */
-    uint32_t *moved_to;        /* [register] start of the loop it left, UINT32_MAX none */
-    loop *loops; uint32_t loop_count;
-    uint32_t *target;          /* [instruction] where it goes, UINT32_MAX stays */
+    uint32_t *moved_to;                          /* [register] start of the loop it left, UINT32_MAX none */
+    loop *loops;
+    uint32_t loop_count;
+    uint32_t *target; /* [instruction] where it goes, UINT32_MAX stays */
 } loops;
 
 static bool survey(loops *w) {
@@ -109,7 +112,8 @@ static void choose_target(loops *w, uint32_t i, const uint32_t *around, uint32_t
     if (!depth || !may_move(w, in)) return;
     for (uint32_t k = 0; k < depth; k++) {
         loop *l = &w->loops[around[k]];
-        if (!l->simple || !unchanged_in(w, in->a, l) || !unchanged_in(w, in->b, l) || !unchanged_in(w, in->c, l)) continue;
+        if (!l->simple || !unchanged_in(w, in->a, l) || !unchanged_in(w, in->b, l) || !unchanged_in(w, in->c, l))
+            continue;
         if (!has_room(l, in)) continue;
         w->target[i] = l->before;
         w->moved_to[in->d] = l->start;

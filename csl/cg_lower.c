@@ -1,6 +1,6 @@
-/* Calls, returns and arguments in terms of physical registers: moves around the instruction, which the allocator turns into
- * nothing where it can. Between the first such move and the call nothing else happens, so no register of a value still to be
- * moved is overwritten: the allocator sees r0.. as taken from their moves on. */
+/* Calls, returns and arguments in terms of physical registers: moves around the instruction, which the allocator turns
+ * into nothing where it can. Between the first such move and the call nothing else happens, so no register of a value
+ * still to be moved is overwritten: the allocator sees r0.. as taken from their moves on. */
 #include "csl/codegen.h"
 
 typedef struct {
@@ -32,7 +32,8 @@ static bool lower_call(lower *w) {
     for (uint32_t i = CG_ARG_REGS; i < call->arg_count; i++) {
         int64_t at = 2 * (int64_t)(i - CG_ARG_REGS);
         if (w->f->out_words < at + 2) w->f->out_words = (uint32_t)at + 2;
-        if (call->args[i] && !emit(w, (cg_ins){.op = ISA_ST32, .d = call->args[i], .a = CG_SP, .imm = at})) return false;
+        if (call->args[i] && !emit(w, (cg_ins){.op = ISA_ST32, .d = call->args[i], .a = CG_SP, .imm = at}))
+            return false;
     }
     for (uint32_t i = 0; i < call->arg_count && i < CG_ARG_REGS; i++)
         if (call->args[i] && !move(w, CG_PHYS(i), call->args[i])) return false;

@@ -1,5 +1,6 @@
-/* Facts of instructions that only code generation asks for: operands, effects, immediate forms, constant evaluation. Tables
- * where isa/ops.def has no column. Float operations are not evaluated here; the front end does so for constants. */
+/* Facts of instructions that only code generation asks for: operands, effects, immediate forms, constant evaluation.
+ * Tables where isa/ops.def has no column. Float operations are not evaluated here; the front end does so for constants.
+ */
 #include "csl/codegen.h"
 
 enum { DEF_D = 1, USE_D = 2, USE_A = 4, USE_B = 8, USE_C = 16 };
@@ -88,8 +89,8 @@ static const struct {
     uint16_t op, inverse;
     bool swap;
 } inverses[] = {
-    {ISA_BEQ, ISA_BNE, false}, {ISA_BNE, ISA_BEQ, false},   {ISA_BZ, ISA_BNZ, false},   {ISA_BNZ, ISA_BZ, false},
-    {ISA_BLT, ISA_BLE, true},  {ISA_BLE, ISA_BLT, true},    {ISA_BLTU, ISA_BLEU, true}, {ISA_BLEU, ISA_BLTU, true},
+    {ISA_BEQ, ISA_BNE, false}, {ISA_BNE, ISA_BEQ, false}, {ISA_BZ, ISA_BNZ, false},   {ISA_BNZ, ISA_BZ, false},
+    {ISA_BLT, ISA_BLE, true},  {ISA_BLE, ISA_BLT, true},  {ISA_BLTU, ISA_BLEU, true}, {ISA_BLEU, ISA_BLTU, true},
 };
 
 void cg_invert(cg_ins *branch) {
@@ -105,9 +106,9 @@ void cg_invert(cg_ins *branch) {
 static const struct {
     uint16_t reg, imm;
 } immediate_forms[] = {
-    {ISA_ADD, ISA_ADDI}, {ISA_ADD_U16, ISA_ADDI_U16}, {ISA_ADD_S16, ISA_ADDI_S16}, {ISA_AND, ISA_ANDI},
-    {ISA_OR, ISA_ORI},   {ISA_XOR, ISA_XORI},         {ISA_SHL, ISA_SHLI},         {ISA_SHR, ISA_SHRI},
-    {ISA_SAR, ISA_SARI},
+    {ISA_ADD, ISA_ADDI}, {ISA_ADD_U16, ISA_ADDI_U16}, {ISA_ADD_S16, ISA_ADDI_S16},
+    {ISA_AND, ISA_ANDI}, {ISA_OR, ISA_ORI},           {ISA_XOR, ISA_XORI},
+    {ISA_SHL, ISA_SHLI}, {ISA_SHR, ISA_SHRI},         {ISA_SAR, ISA_SARI},
 };
 
 uint16_t cg_immediate_form(uint16_t op) {

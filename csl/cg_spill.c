@@ -1,5 +1,5 @@
-/* Registers that found no place: each use loads the value into a short-lived register, each write stores one. Moves become the
- * load or the store itself. Constants are built anew instead. */
+/* Registers that found no place: each use loads the value into a short-lived register, each write stores one. Moves
+ * become the load or the store itself. Constants are built anew instead. */
 #include "csl/codegen.h"
 
 typedef struct {

@@ -1,5 +1,5 @@
-/* Worst-case stack below a root: frames along the deepest chain of calls, one word of return index each. A call through a register
- * may reach every function whose address is taken. Recursion has no bound; it counts CG_RECURSION_WORDS. */
+/* Worst-case stack below a root: frames along the deepest chain of calls, one word of return index each. A call through
+ * a register may reach every function whose address is taken. Recursion has no bound; it counts CG_RECURSION_WORDS. */
 #include "csl/codegen.h"
 
 typedef struct {

@@ -1,7 +1,8 @@
 /* Code generation of a program: which functions are needed, in which order, and what the image must know of the result.
  *
- * Roots are tasks, exported functions (through stubs) and handlers. Callees come before their callers, so that callers know what
- * a call changes. Jumps hold instruction indices at once; calls and function addresses are filled in when all entries are known. */
+ * Roots are tasks, exported functions (through stubs) and handlers. Callees come before their callers, so that callers
+ * know what a call changes. Jumps hold instruction indices at once; calls and function addresses are filled in when all
+ * entries are known. */
 #include "csl/codegen.h"
 #include "base/mem.h"
 
@@ -30,8 +31,9 @@ static bool make_stub(ir_program *p, isa_symbol *s, diag *d) {
     uint32_t words = 0, index, word = p->out->args_word;
     for (uint32_t i = 0; i < s->params && i < 16; i++) words += (s->param_bits[i] + 31u) / 32;
     if (s->params > 16 || words > 12)
-        return diag_error(d, "%s: exported function '%s' takes more than 12 words of arguments; pass a pointer to an array",
-                          p->out->name, s->name);
+        return diag_error(
+            d, "%s: exported function '%s' takes more than 12 words of arguments; pass a pointer to an array",
+            p->out->name, s->name);
     ir_fn *stub = ir_fn_new(p, s->name, &index);
     ir_call *call = arena_push(p->memory, ir_call);
     if (!stub || !call) return diag_oom(d, "code");
@@ -86,8 +88,8 @@ static bool find_callees(cg *g, uint32_t index) {
 /* ---- one function ---- */
 
 static bool optimize(cg_fn *f) {
-    return cg_clean(f) && cg_fold(f) && cg_dead(f) && cg_clean(f) && cg_loops(f) && cg_clean(f) && cg_fold(f) && cg_join(f) &&
-           cg_dead(f) && cg_clean(f);
+    return cg_clean(f) && cg_fold(f) && cg_dead(f) && cg_clean(f) && cg_loops(f) && cg_clean(f) && cg_fold(f) &&
+           cg_join(f) && cg_dead(f) && cg_clean(f);
 }
 
 static bool generate(cg *g, uint32_t index, diag *d) {
@@ -223,13 +225,34 @@ static bool check_limit(const ir_program *p, diag *d) {
     uint32_t data = out->used_words * 2, stack = out->stack_words * 2u, total = data + stack + out->code_bytes;
     if (total <= p->memory_limit_bytes) return true;
     strbuf table = {0};
-    strbuf_addf(&table, "\n    data   %6u\n    stack  %6u\n    code   %6u\n    largest data:", data, stack, out->code_bytes);
+    strbuf_addf(&table, "\n    data   %6u\n    stack  %6u\n    code   %6u\n    largest data:", data, stack,
+                out->code_bytes);
     add_largest(&table, out);
-    diag_error(d, "%s: the program takes %u bytes of a PE's memory, %u more than the %u it may; make its arrays smaller or "
-               "spread them over more PEs%s", out->name, total, total - p->memory_limit_bytes, p->memory_limit_bytes,
-               table.oom ? "" : table.data);
+    diag_error(
+        d,
+        "%s: the program takes %u bytes of a PE's memory, %u more than the %u it may; make its arrays smaller or "
+        "spread them over more PEs%s",
+        out->name, total, total - p->memory_limit_bytes, p->memory_limit_bytes, table.oom ? "" : table.data);
     strbuf_free(&table);
     return false;
+}
+
+/* No chain without a repeated function is deeper: what recursion gets at least, since indirect calls may only look like
+ * one. */
+static uint32_t longest_chain(const cg *g) {
+    uint32_t functions = 0, tasks = 0;
+    for (uint32_t i = 0; i < g->p->fn_count; i++) {
+        uint32_t words = g->info[i].frame_words;
+        if (!g->p->fns[i]->is_task) functions += g->info[i].generated ? words + 1 : 0;
+        else if (words > tasks) tasks = words;
+    }
+    return functions + tasks;
+}
+
+static uint32_t recursion_words(const cg *g, uint32_t left) {
+    uint32_t words = longest_chain(g);
+    if (words < CG_RECURSION_WORDS) words = CG_RECURSION_WORDS;
+    return words < left ? words : left;
 }
 
 /* The stack region follows the data. Recursion gets what is usual, or what is left. */
@@ -237,17 +260,30 @@ static bool place_stack(cg *g, diag *d) {
     isa_program *out = g->p->out;
     depth deepest = {0};
     if (!each_root(g, measure, &deepest)) return diag_oom(d, "code");
-    uint32_t taken = out->used_words * 2 + out->code_bytes, limit = g->p->memory_limit_bytes;
-    uint32_t left = taken < limit ? (limit - taken) / 2 : 0, words = deepest.words;
-    if (out->used_words + words > ISA_SRAM_WORDS) words = out->used_words < ISA_SRAM_WORDS ? ISA_SRAM_WORDS - out->used_words : 0;
+    uint32_t taken = out->used_words * 2 + out->code_bytes, limit = g->p->memory_limit_bytes, words = deepest.words;
+    uint32_t left = taken < limit ? (limit - taken) / 2 : 0;
+    uint32_t room = out->used_words < ISA_SRAM_WORDS ? ISA_SRAM_WORDS - out->used_words : 0;
+    if (left > room) left = room;
     if (deepest.recursive) {
-        words = words > CG_RECURSION_WORDS ? words : CG_RECURSION_WORDS;
-        if (words > left && left >= deepest.words) words = left;
-        diag_warn(d, "%s: recursion: the depth of the stack is not known; it gets %u words", out->name, words);
+        words = recursion_words(g, left);
+        diag_warn(d, "%s: functions call each other in a circle; the stack gets %u words, which more rounds may exceed",
+                  out->name, words);
     }
+    if (words > room)
+        return diag_error(
+            d,
+            "%s: data and stack take %u words of the %d a PE has; move arrays out of functions or make them "
+            "smaller",
+            out->name, out->used_words + words, ISA_SRAM_WORDS);
     out->stack_words = (uint16_t)words;
     out->stack_top_word = (uint16_t)(out->used_words + words);
     return true;
+}
+
+/* Functions that the host may not launch have no stub; their entries name nothing any more. */
+static void forget_unexported(isa_program *out) {
+    for (uint32_t i = 0; i < out->symbol_count; i++)
+        if (out->symbols[i].kind == ISA_SYM_FUNCTION && !out->symbols[i].exported) out->symbols[i].entry = 0;
 }
 
 static bool run(cg *g, diag *d) {
@@ -258,6 +294,7 @@ static bool run(cg *g, diag *d) {
     if (!g->info || !g->scratch) return diag_oom(d, "code");
     if (!generate_all(g, d) || !copy_code(g, d) || !make_lines(g, d) || !place_stack(g, d)) return false;
     each_root(g, set_entry, NULL);
+    forget_unexported(p->out);
     return check_limit(p, d);
 }
 

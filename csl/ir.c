@@ -1,5 +1,5 @@
-/* Intermediate code: building and printing. Everything lives in the program's arena; arrays double as they grow, and what
- * they leave behind dies with the arena. */
+/* Intermediate code: building and printing. Everything lives in the program's arena; arrays double as they grow, and
+ * what they leave behind dies with the arena. */
 #include "csl/ir.h"
 
 /* Room for one more in an array of the arena. */
