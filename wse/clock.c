@@ -28,6 +28,9 @@ static bool wheel_new(clockwork *c, wheel *w, uint32_t pes) {
 static bool band_new(clockwork *c, band *b, wse *m, uint32_t y0, uint32_t y1) {
     uint32_t pes = (y1 - y0) * m->width;
     *b = (band){.m = m, .y0 = y0, .y1 = y1, .first = y0 * m->width, .end = y1 * m->width};
+    uint32_t above = y0 > 0, below = y1 < m->height;
+    b->inner = b->first + above * m->width;
+    b->inner_count = y1 - y0 > above + below ? (y1 - y0 - above - below) * m->width : 0;
     for (uint32_t y = y0; y < y1; y++) c->band_of_row[y] = (uint16_t)(b - c->bands);
     bool ok = wheel_new(c, &b->routers, pes) && wheel_new(c, &b->cores, pes);
     for (int side = 0; side < 2; side++)
@@ -181,6 +184,7 @@ void band_cycle(band *b, uint64_t now) {
     b->now = now;
     b->stepping = false;
     b->visits = 0;
+    b->soon = &b->routers.bits[((now + b->m->fabric->hop) & (WHEEL_SLOTS - 1)) * b->routers.words];
     read_mail(b, now);
     while (b->far_count && b->far[0].cycle - now < WHEEL_SLOTS) {
         far_wake w = far_pop(b);

@@ -270,8 +270,11 @@ static bool link_lanes(wse *m, diag *d) {
     fabric *f = m->fabric;
     for (uint32_t pe = 0; pe < m->pes; pe++) {
         const router *r = &f->routers[pe];
-        for (uint32_t i = 0; i < f->shapes[r->shape].lanes; i++)
-            if (!link_lane(m, pe, &f->lanes[r->lanes + i], d)) return false;
+        for (uint32_t i = 0; i < f->shapes[r->shape].lanes; i++) {
+            lane *l = &f->lanes[r->lanes + i];
+            if (!link_lane(m, pe, l, d)) return false;
+            lane_take_position(l, &f->plans[r->plans + i]);
+        }
     }
     return true;
 }
@@ -288,6 +291,7 @@ static void take_wafer(fabric *f, const wse *m) {
     while (slots < f->buffer_capacity) slots *= 2;
     f->buffer_mask = slots - 1;
     f->buffer_units = (uint32_t)(sizeof(buffer) / 8) + slots;
+    f->plain = f->link_num == f->link_den && !f->turn && f->hop < WHEEL_SLOTS;
     f->step[ISA_WEST] = -1;
     f->step[ISA_EAST] = 1;
     f->step[ISA_SOUTH] = (int32_t)m->width;

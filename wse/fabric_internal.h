@@ -26,6 +26,7 @@ enum {
     NO_LANE = 0xff,
     NO_PORT = 0xff,
     NO_FILTER = 0xff,
+    NOT_FAST = 0xff,
     MESH_DIRS = 4, /* W E S N: those with a link */
     RAMP_BITS = ISA_BIT(ISA_RAMP),
     HOST_BITS = ISA_BIT(ISA_HOST),
@@ -97,6 +98,7 @@ typedef struct {
     uint8_t port; /* input queue, NO_PORT */
     uint8_t color;
     bool teardown, filtered;
+    uint8_t fast; /* one link in, one link out: the direction out; else NOT_FAST */
 } lane;
 
 typedef struct {
@@ -165,6 +167,7 @@ struct fabric {
     uint32_t hop, turn, ramp, link_num, link_den;
     int32_t step[MESH_DIRS]; /* pe of the neighbour less own pe */
     bool swaps;              /* some router swaps colors */
+    bool plain;              /* links take one wavelet a cycle and turns are free: fast lanes may be */
     size_t bytes;
 };
 
@@ -214,11 +217,13 @@ typedef struct {
 typedef struct {
     wse *m;
     uint32_t y0, y1, first, end; /* rows, PEs */
+    uint32_t inner, inner_count; /* PEs whose neighbours are of this band too */
     wheel routers, cores;
     far_wake *far; /* heap by cycle */
     uint32_t far_count, far_capacity;
     uint64_t now;
-    bool stepping; /* in phase 2 */
+    uint64_t *soon; /* the routers' slot of now + hop */
+    bool stepping;  /* in phase 2 */
     bool faulted, stream_done;
     uint32_t rows_awake;
     uint32_t visits; /* of this cycle: is it worth threads? */

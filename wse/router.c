@@ -98,7 +98,7 @@ static inline buffer *ready_input(const fabric *f, const lane *l, uint64_t now, 
     return NULL;
 }
 
-static inline bool lane_pick(fabric *f, band *b, router *r, uint32_t pe, uint32_t lane_no, uint64_t now, pick *k) {
+static bool lane_pick(fabric *f, band *b, router *r, uint32_t pe, uint32_t lane_no, uint64_t now, pick *k) {
     lane *l = &f->lanes[r->lanes + lane_no];
     uint32_t soonest = UINT32_MAX;
     buffer *in = ready_input(f, l, now, &k->dir, &soonest);
@@ -194,7 +194,7 @@ static void change_lane(fabric *f, band *b, router *r, uint32_t pe, const pick *
     if (e.meta & 2) lane_advance(k->l, p);
 }
 
-static inline void lane_move(fabric *f, band *b, router *r, uint32_t pe, const pick *k, uint64_t now) {
+static void lane_move(fabric *f, band *b, router *r, uint32_t pe, const pick *k, uint64_t now) {
     flit e = k->in->e[k->in->taken.head & f->buffer_mask];
     uint32_t data = e.data, control = e.meta & 1, tx = k->tx;
     k->l->granted = (uint32_t)now;
@@ -272,21 +272,80 @@ static void ramp_inject(fabric *f, band *b, router *r, uint32_t pe, uint64_t now
 
 /* ---- the tick ---- */
 
-void router_tick(fabric *f, band *b, uint32_t pe, uint64_t now) {
-    router *r = &f->routers[pe];
-    if (r->out_busy) ramp_inject(f, b, r, pe, now);
-    uint32_t hot = r->hot, seen = 0, clash = 0, n = 0;
+/* What a tick looks up once, in locals: the compiler must expect any store to change what pointers lead to. */
+typedef struct {
+    uint64_t *store, *soon;
+    router *routers;
+    uint32_t first, mask, capacity, now, ready, next;
+    int32_t step[MESH_DIRS];
+} tick_facts;
+
+/* lane_pick and lane_move in one for the usual lane: one link in, one link out, a data wavelet that is ready just now,
+ * room, nobody to wake. 0: something is different, do it the long way. 1: moved, 2: moved and there is more. Most of
+ * the time of a busy fabric goes here. */
+static inline __attribute__((always_inline)) uint32_t move_fast(const tick_facts *t, band *b, uint32_t pe, lane *l) {
+    uint32_t out = l->fast;
+    buffer *in = (buffer *)(t->store + l->buffers), *to = (buffer *)(t->store + l->out[out]);
+    uint32_t head = in->taken.head, tail = __atomic_load_n(&in->tail, __ATOMIC_ACQUIRE);
+    flit e = in->e[head & t->mask];
+    if (head == tail || e.meta != t->now << 2 || in->waiting) return 0;
+    taken there = {.word = __atomic_load_n(&to->taken.word, __ATOMIC_ACQUIRE)};
+    uint32_t end = to->tail;
+    if (end - there.head + (there.popped == t->next) >= t->capacity) return 0;
+    taken mine = {.head = head + 1, .popped = t->next};
+    __atomic_store_n(&in->taken.word, mine.word, __ATOMIC_RELEASE);
+    to->e[end & t->mask] = (flit){e.data, t->ready};
+    __atomic_store_n(&to->tail, end + 1, __ATOMIC_RELEASE);
+    l->granted = t->now;
+    uint32_t to_pe = pe + (uint32_t)t->step[out], at = to_pe - t->first;
+    t->routers[to_pe].hot |= 1u << l->out_lane[out];
+    uint64_t *word = &t->soon[at >> 6], set = *word;
+    if (set) *word = set | 1ull << (at & 63);
+    else wake_router(b, to_pe, b->now + b->m->fabric->hop);
+    return head + 1 != tail ? 2 : 1;
+}
+
+static inline tick_facts facts_of(const fabric *f, const band *b, uint64_t now) {
+    tick_facts t = {f->store,           b->soon,       f->routers, b->first, f->buffer_mask,
+                    f->buffer_capacity, (uint32_t)now, 0,          0,        {0}};
+    t.ready = (uint32_t)(now + f->hop) << 2;
+    t.next = (uint32_t)now + 1;
+    memcpy(t.step, f->step, sizeof t.step);
+    return t;
+}
+
+/* No two hot lanes want the same output: each may move as soon as it is found able to. */
+static void tick_apart(fabric *f, band *b, router *r, uint32_t pe, uint32_t hot, uint64_t now) {
+    tick_facts t = facts_of(f, b, now);
+    lane *lanes = &f->lanes[r->lanes];
+    bool plain = f->plain && pe - b->inner < b->inner_count;
+    uint32_t retry = 0, hops = 0;
+    for (; hot; hot &= hot - 1) {
+        uint32_t i = (uint32_t)__builtin_ctz(hot);
+        uint32_t moved = plain && lanes[i].fast != NOT_FAST ? move_fast(&t, b, pe, &lanes[i]) : 0;
+        hops += moved != 0;
+        retry |= (moved >> 1) << i;
+        if (moved) continue;
+        pick k;
+        if (lane_pick(f, b, r, pe, i, now, &k)) lane_move(f, b, r, pe, &k, now);
+    }
+    r->hops += hops;
+    if (!retry) return;
+    r->hot |= retry;
+    wake_router(b, pe, now + 1);
+}
+
+static void tick_in_turns(fabric *f, band *b, router *r, uint32_t pe, uint32_t hot, uint64_t now) {
+    uint32_t seen = 0, clash = 0, used = 0, n = 0;
     pick picks[ISA_COLORS];
-    r->hot = 0;
     for (; hot; hot &= hot - 1) {
         if (!lane_pick(f, b, r, pe, (uint32_t)__builtin_ctz(hot), now, &picks[n])) continue;
         clash |= seen & picks[n].tx;
         seen |= picks[n++].tx;
     }
     if (clash) order_picks(picks, n, now);
-    uint32_t used = 0;
     for (uint32_t i = 0; i < n; i++) {
-        if (clash && (used & picks[i].tx)) {
+        if (used & picks[i].tx) {
             r->hot |= 1u << picks[i].lane_no;
             wake_router(b, pe, now + 1);
             continue;
@@ -294,6 +353,21 @@ void router_tick(fabric *f, band *b, uint32_t pe, uint64_t now) {
         used |= picks[i].tx;
         lane_move(f, b, r, pe, &picks[i], now);
     }
+}
+
+void router_tick(fabric *f, band *b, uint32_t pe, uint64_t now) {
+    router *r = &f->routers[pe];
+    if (r->out_busy) ramp_inject(f, b, r, pe, now);
+    const lane *lanes = &f->lanes[r->lanes];
+    uint32_t hot = r->hot, seen = 0, clash = 0;
+    for (uint32_t rest = hot; rest; rest &= rest - 1) {
+        uint32_t tx = lanes[__builtin_ctz(rest)].tx;
+        clash |= seen & tx;
+        seen |= tx;
+    }
+    r->hot = 0;
+    if (clash) tick_in_turns(f, b, r, pe, hot, now);
+    else tick_apart(f, b, r, pe, hot, now);
 }
 
 bool router_take_for_host(fabric *f, band *b, uint32_t pe, uint32_t lane_no, uint64_t now, uint32_t *data) {

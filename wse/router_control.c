@@ -30,6 +30,10 @@ uint32_t control_popped(uint32_t payload) {
 void lane_take_position(lane *l, const plan *p) {
     l->rx = l->teardown ? 0 : p->rx[l->position] & p->dirs;
     l->tx = p->tx[l->position];
+    uint32_t one_in = l->rx & (RAMP_BITS - 1), one_out = l->tx & (RAMP_BITS - 1);
+    bool fast = one_in && one_in == l->dirs && !(one_in & (one_in - 1)) && one_out && one_out == l->tx &&
+                !(one_out & (one_out - 1)) && l->out[__builtin_ctz(one_out)] < OUT_NONE;
+    l->fast = fast ? (uint8_t)__builtin_ctz(one_out) : NOT_FAST;
 }
 
 /* Stays at the last valid position, or goes round. */
