@@ -26,6 +26,9 @@ static bool unit_init(csl_unit *u, const csl_options *o, diag *d) {
     m->fabric_width = o->fabric_width, m->fabric_height = o->fabric_height;
     m->offset_x = o->offset_x, m->offset_y = o->offset_y;
     m->memcpy = o->memcpy, m->channels = o->channels;
+    m->route_sets = arena_push(m->memory, isa_route_set); /* set 0: no routes */
+    if (!m->route_sets) return diag_oom(d, "an image");
+    m->route_set_count = 1;
     return csl_types_init(u) || diag_error_count(d) != 0 || diag_oom(d, "types");
 }
 
@@ -249,10 +252,19 @@ static bool programs(csl_unit *u) {
     return join_routes(u, local);
 }
 
+/* Without --fabric-dims the fabric is as large as the program needs: memcpy takes 4 columns west, 3 east, and a row on each side. */
+static void fit_fabric(isa_image *m) {
+    if (m->fabric_width || m->fabric_height) return;
+    if (m->memcpy && !m->offset_x && !m->offset_y) m->offset_x = 4, m->offset_y = 1;
+    m->fabric_width = m->offset_x + m->width + (m->memcpy ? 3 : 0);
+    m->fabric_height = m->offset_y + m->height + (m->memcpy ? 1 : 0);
+}
+
 /* The image by itself: checked, and free of the compilation's memory. */
 static isa_image *finished(csl_unit *u, const char *path) {
     strbuf bytes = {0};
     isa_image *m = NULL;
+    fit_fabric(u->image);
     if (isa_image_encode(u->image, &bytes, u->d)) m = isa_image_parse(strbuf_str(&bytes), path, u->d);
     strbuf_free(&bytes);
     return m;

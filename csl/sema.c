@@ -250,7 +250,7 @@ static csl_value first_value(csl_sema *s, csl_global *g, const csl_type *declare
     const csl_node *n = g->node;
     const csl_value *given;
     if (g->is_param && param_given(g, &given)) return *given;
-    if (n->b) return csl_eval(s, n->b);
+    if (n->b) return csl_eval_as(s, n->b, declared);
     if (!g->is_param && n->decl == CSL_DECL_VAR && declared) return csl_zero(s, declared);
     if (!g->is_param) return csl_error(s, n, "'%s' needs an initial value", g->name);
     csl_error(s, n, "parameter '%s' was given no value", g->name);

@@ -229,6 +229,7 @@ struct csl_sema {
     uint32_t runtime_depth;   /* run-time branches and loops around the code being walked */
     bool dead;                /* code after a return: not emitted */
     const csl_node *at;       /* the expression being evaluated, for loads and their lines */
+    const csl_type *wanted;   /* type the context wants of the expression about to be evaluated (csl_eval_as), NULL unknown */
     arena *scratch;           /* loops of the layout: memory of one iteration (csl_scratch); NULL = unit->memory */
     uint32_t symbol_cap, string_cap;
 };
@@ -236,6 +237,7 @@ struct csl_sema {
 /* ---- evaluation (sema_*.c) ---- */
 
 csl_value csl_eval(csl_sema *s, const csl_node *n);
+csl_value csl_eval_as(csl_sema *s, const csl_node *n, const csl_type *t); /* t decides the type of run-time choices between comptime numbers; no coercion */
 csl_value csl_eval_known(csl_sema *s, const csl_node *n);    /* must be comptime-known, otherwise an error at n */
 const csl_type *csl_eval_type(csl_sema *s, const csl_node *n);
 bool csl_eval_int(csl_sema *s, const csl_node *n, __int128 min, __int128 max, const char *what, __int128 *out); /* a known integer (any int type, id or bool) in a range */

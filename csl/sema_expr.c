@@ -247,34 +247,37 @@ const csl_type *csl_type_of(csl_sema *s, const csl_node *n) {
     return v.type;
 }
 
-static const csl_type *type_of_two(csl_sema *s, const csl_value *first, const csl_node *second, const csl_node *at) {
-    bool plain = first->type->kind == CSL_T_COMPTIME_INT || first->type->kind == CSL_T_COMPTIME_FLOAT;
-    if (!plain) return first->type;
-    const csl_type *t = csl_type_of(s, second);
-    if (!t) return NULL;
-    if (t == first->type) csl_error(s, at, "both arms are comptime numbers; give one a type with @as");
-    return t == first->type ? NULL : t;
+static bool is_plain(const csl_type *t) { return t->kind == CSL_T_COMPTIME_INT || t->kind == CSL_T_COMPTIME_FLOAT; }
+
+/* The type of a run-time choice whose first arm gives `first`. */
+static const csl_type *choice_type(csl_sema *s, const csl_value *first, const csl_node *second, const csl_type *wanted, const csl_node *at) {
+    if (!is_plain(first->type)) return first->type;
+    if (wanted && csl_is_number(wanted) && !wanted->comptime_only) return wanted;
+    const csl_type *t = second ? csl_type_of(s, second) : first->type;
+    if (t && is_plain(t)) csl_error(s, at, "this choice at run time is between comptime numbers; give one a type with @as");
+    return t && is_plain(t) ? NULL : t;
 }
 
 csl_value csl_if_expr(csl_sema *s, const csl_node *n) {
+    const csl_type *wanted = s->wanted;
     csl_value c = csl_coerce(s, csl_eval(s, n->a), s->unit->types.bool_, n->a);
     if (!c.type) return c;
     if (c.where == CSL_KNOWN) {
-        if (c.i) return csl_eval(s, n->b);
-        return n->c ? csl_eval(s, n->c) : csl_void(s);
+        if (c.i) return csl_eval_as(s, n->b, wanted);
+        return n->c ? csl_eval_as(s, n->c, wanted) : csl_void(s);
     }
     if (!n->c) return csl_error(s, n, "an 'if' expression with a run-time condition needs an 'else'");
     uint32_t other = ir_new_label(s->fn), done = ir_new_label(s->fn);
     landing l;
     if (!csl_emit_raw(s, n, (ir_instr){.op = ISA_BZ, .a = csl_reg(s, c, n->a), .imm = other})) return CSL_NOTHING;
     s->runtime_depth++;
-    csl_value v = csl_eval(s, n->b);
-    const csl_type *t = v.type ? type_of_two(s, &v, n->c, n) : NULL;
+    csl_value v = csl_eval_as(s, n->b, wanted);
+    const csl_type *t = v.type ? choice_type(s, &v, n->c, wanted, n) : NULL;
     bool ok = t && landing_for(s, &l, t, n) && land(s, &l, v, n->b);
     if (ok) {
         csl_emit_raw(s, n, (ir_instr){.op = ISA_JMP, .imm = done});
         csl_emit_raw(s, n, (ir_instr){.op = IR_LABEL, .imm = other});
-        ok = land(s, &l, csl_eval(s, n->c), n->c) && csl_emit_raw(s, n, (ir_instr){.op = IR_LABEL, .imm = done});
+        ok = land(s, &l, csl_eval_as(s, n->c, wanted), n->c) && csl_emit_raw(s, n, (ir_instr){.op = IR_LABEL, .imm = done});
     }
     s->runtime_depth--;
     return ok ? landed(s, &l) : CSL_NOTHING;
@@ -294,13 +297,14 @@ static const csl_node *known_arm(csl_sema *s, const csl_node *n, const csl_value
 }
 
 csl_value csl_switch_expr(csl_sema *s, const csl_node *n) {
+    const csl_type *wanted = s->wanted;
     csl_value v = csl_eval(s, n->a);
     bool failed = false;
     if (!v.type) return v;
     if (v.where == CSL_KNOWN) {
         const csl_node *arm = known_arm(s, n, &v, &failed);
         if (failed) return CSL_NOTHING;
-        return arm ? csl_eval(s, arm->b) : csl_error(s, n, "no arm of this switch takes the value");
+        return arm ? csl_eval_as(s, arm->b, wanted) : csl_error(s, n, "no arm of this switch takes the value");
     }
     uint32_t done = ir_new_label(s->fn);
     ir_reg r = csl_reg(s, v, n->a);
@@ -319,15 +323,17 @@ csl_value csl_switch_expr(csl_sema *s, const csl_node *n) {
         }
         csl_emit_raw(s, arm, (ir_instr){.op = ISA_JMP, .imm = next});
         csl_emit_raw(s, arm, (ir_instr){.op = IR_LABEL, .imm = here});
-        csl_value x = failed ? CSL_NOTHING : csl_eval(s, arm->b);
-        if (x.type && !l.type) failed = !landing_for(s, &l, x.type, n);
+        csl_value x = failed ? CSL_NOTHING : csl_eval_as(s, arm->b, wanted);
+        const csl_type *t = x.type && !l.type ? choice_type(s, &x, NULL, wanted, n) : l.type;
+        if (x.type && !l.type) failed = !t || !landing_for(s, &l, t, n);
         failed = failed || !land(s, &l, x, arm->b);
         csl_emit_raw(s, arm, (ir_instr){.op = ISA_JMP, .imm = done});
         csl_emit_raw(s, arm, (ir_instr){.op = IR_LABEL, .imm = next});
     }
     if (!failed && fallback) {
-        csl_value x = csl_eval(s, fallback->b);
-        if (x.type && !l.type) failed = !landing_for(s, &l, x.type, n);
+        csl_value x = csl_eval_as(s, fallback->b, wanted);
+        const csl_type *t = x.type && !l.type ? choice_type(s, &x, NULL, wanted, n) : l.type;
+        if (x.type && !l.type) failed = !t || !landing_for(s, &l, t, n);
         failed = failed || !land(s, &l, x, fallback->b);
     }
     s->runtime_depth--;
@@ -337,7 +343,7 @@ csl_value csl_switch_expr(csl_sema *s, const csl_node *n) {
 
 /* A block in operand position: its value is that of `break :label v`; without a label it is void. */
 csl_value csl_block_expr(csl_sema *s, const csl_node *n) {
-    csl_loop loop = {.label = n->name, .is_block = true, .depth = s->runtime_depth, .wants_value = n->name.n != 0, .up = s->frame ? s->frame->loops : NULL};
+    csl_loop loop = {.wanted = s->wanted, .label = n->name, .is_block = true, .depth = s->runtime_depth, .wants_value = n->name.n != 0, .up = s->frame ? s->frame->loops : NULL};
     csl_frame local = {0}, *outer = s->frame;
     if (!s->frame) s->frame = &local;
     csl_binding *top = s->frame->top;
@@ -389,6 +395,8 @@ static csl_value load_place(csl_sema *s, const csl_node *n) {
 }
 
 static csl_value evaluate(csl_sema *s, const csl_node *n) {
+    bool chooses = n->kind == CSL_IF || n->kind == CSL_SWITCH || n->kind == CSL_BLOCK;
+    if (!chooses) s->wanted = NULL;
     switch ((csl_kind)n->kind) {
     case CSL_INT:
         if (n->flags & CSL_TOO_BIG) return csl_error(s, n, "integers of more than 127 bits are not supported");
@@ -444,6 +452,13 @@ csl_value csl_eval(csl_sema *s, const csl_node *n) {
     csl_value v = evaluate(s, n);
     s->depth--;
     s->at = outer;
+    return v;
+}
+
+csl_value csl_eval_as(csl_sema *s, const csl_node *n, const csl_type *t) {
+    s->wanted = t;
+    csl_value v = csl_eval(s, n);
+    s->wanted = NULL;
     return v;
 }
 

@@ -27,6 +27,7 @@ typedef struct csl_loop {
     uint32_t depth;                    /* run-time depth outside its body */
     uint32_t break_label, continue_label; /* IR labels, 0 = not needed so far */
     bool wants_value;
+    const csl_type *wanted;            /* of the block's value, NULL unknown */
     csl_value value;                   /* of `break v`, known at depth */
     const csl_type *value_type;        /* run-time breaks: type and registers of the result */
     ir_reg value_reg[2];

@@ -110,7 +110,7 @@ static csl_flow declare(csl_sema *s, const csl_node *n) {
     csl_value v;
     if (n->b) {
         s->comptime = outer || comptime_var;
-        v = csl_eval(s, n->b);
+        v = csl_eval_as(s, n->b, t);
         s->comptime = outer;
     } else if (t) {
         v = csl_zero(s, t);
@@ -137,7 +137,7 @@ static csl_flow assign(csl_sema *s, const csl_node *n) {
         if (b && s->runtime_depth > b->depth)
             return csl_error(s, n, "a comptime variable cannot change inside run-time control flow"), CSL_FAILED;
     }
-    csl_value v = csl_eval(s, n->b);
+    csl_value v = csl_eval_as(s, n->b, p.type);
     if (!v.type) return CSL_FAILED;
     if (n->op) {
         csl_value old = csl_load(s, &p);
@@ -174,6 +174,8 @@ static csl_flow break_value(csl_sema *s, csl_loop *l, csl_value v, bool decided,
     }
     if (!l->value_type) {
         if (v.type->kind == CSL_T_VOID) return CSL_NEXT;
+        if (csl_is_number(v.type) && l->wanted && csl_is_number(l->wanted) && !l->wanted->comptime_only) v = csl_coerce(s, v, l->wanted, n);
+        if (!v.type) return CSL_FAILED;
         if (v.type->comptime_only || v.type->kind == CSL_T_ARRAY || v.type->kind == CSL_T_STRUCT)
             return csl_error(s, n, "a value of type '%s' cannot leave a block under a run-time condition", v.type->text), CSL_FAILED;
         l->value_type = v.type;
@@ -188,7 +190,7 @@ static csl_flow break_out(csl_sema *s, const csl_node *n) {
     if (!l) return CSL_FAILED;
     bool decided = interpreted(s) || ((l->unrolled || l->is_block) && s->runtime_depth == l->depth && !l->break_label);
     if (n->a) {
-        csl_value v = csl_eval(s, n->a);
+        csl_value v = csl_eval_as(s, n->a, l->wanted);
         if (!v.type || break_value(s, l, v, decided, n) == CSL_FAILED) return CSL_FAILED;
     }
     if (decided) return leave(s, CSL_BREAKING, l);
@@ -248,7 +250,7 @@ static csl_flow return_code(csl_sema *s, csl_value v, const csl_node *n) {
 static csl_flow return_from(csl_sema *s, const csl_node *n) {
     csl_frame *f = s->frame;
     if (!f || !f->result_type) return csl_error(s, n, "'return' outside a function"), CSL_FAILED;
-    csl_value v = n->a ? csl_eval(s, n->a) : csl_void(s);
+    csl_value v = n->a ? csl_eval_as(s, n->a, f->result_type) : csl_void(s);
     if (!v.type) return CSL_FAILED;
     v = csl_coerce(s, v, f->result_type, n->a ? n->a : n);
     if (!v.type) return CSL_FAILED;

@@ -25,7 +25,7 @@ static isa_image *single(const char *path, const csl_options *o, diag *d) {
     csl_session *s = csl_session_new(o, d);
     if (s && csl_session_program(s, path, NULL, 0, &program, d)) {
         isa_image *m = csl_session_image(s);
-        m->width = m->height = 1;
+        m->width = m->height = m->fabric_width = m->fabric_height = 1;
         m->tiles = arena_push_n(m->memory, isa_tile, 1);
         if (isa_image_encode(m, &bytes, d)) done = isa_image_parse(strbuf_str(&bytes), path, d);
     }
