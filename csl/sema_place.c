@@ -163,6 +163,7 @@ static csl_place binding_place(csl_sema *s, csl_binding *b, const csl_node *at) 
     case CSL_BIND_MEM: return in_memory(b->type, csl_emit(s, at, IR_FRAME, 0, 0, b->slot), 0, NULL, b->is_const);
     case CSL_BIND_VALUE: break;
     }
+    if (!b->value.type) return nowhere(); /* its declaration failed and was told */
     if (b->value.where == CSL_MEM) return in_memory(b->type, b->value.mem.base, b->value.mem.offset, NULL, true);
     if (b->value.where == CSL_REG) {
         p = (csl_place){.kind = CSL_AT_REG, .type = b->type, .is_const = true};

@@ -644,14 +644,16 @@ csl_flow csl_exec(csl_sema *s, const csl_node *n) {
     }
 }
 
-/* An error in one statement does not hide those of the next, unless the statement declared a name. */
+/* An error in one statement does not hide those of the next. A name whose declaration failed is bound to nothing, so that its uses
+ * stay quiet. */
 csl_flow csl_exec_list(csl_sema *s, const csl_node *first) {
     csl_flow all = CSL_NEXT;
     for (const csl_node *n = first; n; n = n->next) {
         csl_flow f = csl_exec(s, n);
         if (f == CSL_LEFT || f == CSL_GONE) return all == CSL_FAILED ? CSL_FAILED : f;
         if (f == CSL_FAILED) {
-            if (n->kind == CSL_VAR || diag_error_count(s->d) > 20) return CSL_FAILED;
+            if (diag_error_count(s->d) > 20) return CSL_FAILED;
+            if (n->kind == CSL_VAR && !csl_bind(s, n->name, CSL_BIND_VALUE, NULL, n)) return CSL_FAILED;
             all = CSL_FAILED;
         }
     }
