@@ -78,8 +78,8 @@ static bool shape_lanes(const wse *m, shape *s, plan *plans) {
 
 static void give_in_queue(const fabric *f, shape *s, uint32_t port, uint32_t depth) {
     s->in_slots[port] = (uint16_t)max_u32(depth ? depth : WSE2_DEFAULT_QUEUE, f->ramp + 1);
-    s->in_at[port] = s->units;
-    s->units += queue_units(s->in_slots[port]);
+    s->in_at[port] = s->queue_units;
+    s->queue_units += queue_units(s->in_slots[port]);
 }
 
 static bool wants_ramp(const wse *m, const shape *s, const plan *plans, uint32_t color) {
@@ -101,8 +101,8 @@ static void shape_queues(const wse *m, shape *s, const plan *plans) {
     for (uint32_t i = 0; i < w->out_queues; i++) {
         if (by_queue && !s->own_plans && q->out_color[i] < 0) continue;
         s->out_slots[i] = (uint16_t)max_u32(w->out_queue_wavelets[i], m->fabric->ramp);
-        s->out_at[i] = s->units;
-        s->units += queue_units(s->out_slots[i]);
+        s->out_at[i] = s->queue_units;
+        s->queue_units += queue_units(s->out_slots[i]);
     }
 }
 
@@ -113,11 +113,11 @@ static bool shape_storage(const wse *m, shape *s, const plan *plans) {
         s->units += (uint32_t)__builtin_popcount(plans[i].dirs) * m->fabric->buffer_units;
     }
     shape_queues(m, s, plans);
-    s->filter_at = s->units;
-    s->units += s->filters;
-    s->binding_at = s->units; /* WSE-3: 1 + color of re-bound queues, 8 in and 8 out */
-    s->units += 2;
-    return s->units < MAX_UNITS;
+    s->filter_at = s->queue_units;
+    s->queue_units += s->filters;
+    s->binding_at = s->queue_units; /* WSE-3: 1 + color of re-bound queues, 8 in and 8 out */
+    s->queue_units += 2;
+    return s->units + s->queue_units < MAX_UNITS;
 }
 
 /* Room for one more shape and its plans; they move, so nobody keeps pointers yet. */
@@ -145,7 +145,7 @@ static bool shape_new(wse *m, const isa_tile *t, uint32_t *capacity, diag *d) {
         return diag_error(d, "route set %u has more routes than there are colors", t->route_set);
     f->plan_count += s->lanes;
     if (!shape_storage(m, s, plans))
-        return diag_error(d, "buffers and queues of %u words per PE are too large", s->units);
+        return diag_error(d, "buffers and queues of %u words per PE are too large", s->units + s->queue_units);
     return true;
 }
 
@@ -172,27 +172,29 @@ static bool shapes_new(wse *m, diag *d) {
 
 static bool place_pes(wse *m, diag *d) {
     fabric *f = m->fabric;
-    uint64_t lanes = 0, units = 0, plans = f->plan_count;
+    uint64_t lanes = 0, units = 0, queues = 0, plans = f->plan_count;
     for (uint32_t pe = 0; pe < m->pes; pe++) {
         router *r = &f->routers[pe];
         const shape *s = &f->shapes[r->shape];
         r->lanes = (uint32_t)lanes;
         r->store = (uint32_t)units;
+        r->queues = (uint32_t)queues;
         r->plans = s->own_plans ? (uint32_t)plans : s->plans;
         lanes += s->lanes;
         units += s->units;
+        queues += s->queue_units;
         plans += s->own_plans ? s->lanes : 0;
     }
-    if (units >= OUT_NONE || plans >= UINT32_MAX)
+    if (units >= OUT_NONE || queues >= UINT32_MAX || plans >= UINT32_MAX)
         return diag_error(d, "the fabric needs %llu words of buffers: more than can be numbered",
-                          (unsigned long long)units);
+                          (unsigned long long)(units + queues));
     f->lane_count = (uint32_t)lanes;
-    f->store_units = units;
     plan *all = mem_resize(f->plans, (plans ? plans : 1) * sizeof *all);
     if (!all) return diag_oom(d, "fabric");
     f->bytes += (plans - f->plan_count) * sizeof *all;
     f->plans = all;
-    return (f->lanes = take(f, lanes, sizeof(lane), d)) && (f->store = take(f, units, 8, d));
+    return (f->lanes = take(f, lanes, sizeof(lane), d)) && (f->store = take(f, units, 8, d)) &&
+           (f->queues = take(f, queues, 8, d));
 }
 
 static void lane_start(const wse *m, uint32_t pe, uint32_t i) {
@@ -318,6 +320,7 @@ void fabric_free(wse *m) {
     mem_free(f->plans);
     mem_free(f->shapes);
     mem_free(f->store);
+    mem_free(f->queues);
     mem_free(f->link_free);
     mem_free(f);
     m->fabric = NULL;

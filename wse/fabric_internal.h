@@ -108,18 +108,19 @@ typedef struct {
 typedef struct {
     uint64_t hops;
     uint64_t stall;
-    uint32_t shape, lanes, plans, store;
-    uint32_t hot; /* by lane */
+    uint32_t shape, lanes, plans, store, queues; /* first of its own */
+    uint32_t hot;                                /* by lane */
     uint32_t ramp, io;
     uint8_t out_busy;                 /* by output queue: not empty */
     uint8_t out_last;                 /* queue that used the ramp last */
     uint8_t out_want, out_want_empty; /* the core waits for room; for an empty queue */
 } router;
 
-/* What PEs with the same program and route set have in common. Offsets count 8-byte units from router.store. */
+/* What PEs with the same program and route set have in common. Offsets count 8-byte units, those of
+ * buffers from router.store, the others from router.queues. */
 typedef struct {
     uint32_t program, route_set;
-    uint32_t lanes, plans, units;
+    uint32_t lanes, plans, units, queue_units;
     bool own_plans;
     uint8_t filters;
     uint32_t filter_at, binding_at;
@@ -158,10 +159,10 @@ struct fabric {
     lane *lanes;
     plan *plans;
     shape *shapes;
-    uint64_t *store;
+    uint64_t *store;     /* buffers: what every hop touches lies close together */
+    uint64_t *queues;    /* queues, filters and bindings */
     uint64_t *link_free; /* [pes][4], in 1/den cycles; NULL when links take one wavelet a cycle */
     streams streams;
-    uint64_t store_units;
     uint32_t shape_count, lane_count, plan_count;
     uint32_t buffer_units, buffer_capacity, buffer_mask;
     uint32_t hop, turn, ramp, link_num, link_den;
@@ -177,13 +178,13 @@ static inline buffer *lane_buffer(const fabric *f, const lane *l, uint32_t dir) 
     return buffer_at(f, l->buffers + (below ? (uint32_t)__builtin_popcount(below) * f->buffer_units : 0));
 }
 static inline queue *in_queue(const fabric *f, const router *r, uint32_t port) {
-    return (queue *)(f->store + r->store + f->shapes[r->shape].in_at[port]);
+    return (queue *)(f->queues + r->queues + f->shapes[r->shape].in_at[port]);
 }
 static inline queue *out_queue(const fabric *f, const router *r, uint32_t q) {
-    return (queue *)(f->store + r->store + f->shapes[r->shape].out_at[q]);
+    return (queue *)(f->queues + r->queues + f->shapes[r->shape].out_at[q]);
 }
 static inline filter_state *filter_of(const fabric *f, const router *r, uint32_t k) {
-    return (filter_state *)(f->store + r->store + f->shapes[r->shape].filter_at) + k;
+    return (filter_state *)(f->queues + r->queues + f->shapes[r->shape].filter_at) + k;
 }
 static inline uint32_t lane_index(const fabric *f, const router *r, uint32_t color) {
     return f->shapes[r->shape].lane_of[color & 31];

@@ -44,7 +44,7 @@ uint64_t fabric_hash(const wse *m, uint32_t pe, uint64_t seed) {
         if (s->in_slots[p]) hash_queue(in_queue(f, r, p), s->in_slots[p], m->cycle, &h);
     for (uint32_t q = 0; q < ISA_QUEUES; q++)
         if (s->out_slots[q]) hash_queue(out_queue(f, r, q), s->out_slots[q], m->cycle, &h);
-    hash_words(&h, f->store + r->store + s->filter_at, s->filters * sizeof(filter_state));
+    hash_words(&h, f->queues + r->queues + s->filter_at, s->filters * sizeof(filter_state));
     hash_words(&h, &r->out_last, 1);
     return h;
 }

@@ -1,10 +1,11 @@
 /* One cycle of a router: every hot lane whose first wavelet is ready and whose outputs all have room moves it.
  *
  *   ramp_inject    one wavelet from the core's output queues into the buffer (color, RAMP), queues in turn
+ *   tick_in_turns  when two lanes want one output, the lane that has waited longest goes first (round robin among lanes
+ *                  that always want it), the lower number on a tie; a multicast takes all its outputs or none
  *   lane_pick      may this lane move, and to where; if not, who will wake it
- *   grant          when two lanes want one output, the lane that has waited longest goes first (round robin among lanes
- *                  that always want it), the lower color on a tie; a multicast takes all its outputs or none
  *   lane_move      pop, push, count; a control wavelet then changes the switch
+ *   move_fast      both in one for what most lanes do most of the time
  *
  * Decisions rest on the state at the start of the cycle (fabric_internal.h says how), so routers may be visited in any
  * order. Several inputs of one lane that are ready at once go in the order W E S N RAMP. */
@@ -210,19 +211,15 @@ static void lane_move(fabric *f, band *b, router *r, uint32_t pe, const pick *k,
     }
 }
 
-static bool before(const pick *a, const pick *b, uint64_t now) {
-    uint32_t x = (uint32_t)now - a->l->granted, y = (uint32_t)now - b->l->granted;
-    return x != y ? x > y : a->l->color < b->l->color;
-}
-
-/* Lanes in the order in which they may choose outputs, when two want the same. */
-static void order_picks(pick *k, uint32_t n, uint64_t now) {
-    for (uint32_t i = 1; i < n; i++) {
-        pick one = k[i];
-        uint32_t j = i;
-        for (; j > 0 && before(&one, &k[j - 1], now); j--) k[j] = k[j - 1];
-        k[j] = one;
+/* Lanes in the order in which they may choose outputs: who has waited longest, then the lower number. */
+static uint32_t order_lanes(const lane *lanes, uint32_t hot, uint32_t now, uint8_t *order) {
+    uint32_t n = 0;
+    for (; hot; hot &= hot - 1) {
+        uint32_t one = (uint32_t)__builtin_ctz(hot), waited = now - lanes[one].granted, j = n++;
+        for (; j > 0 && now - lanes[order[j - 1]].granted < waited; j--) order[j] = order[j - 1];
+        order[j] = (uint8_t)one;
     }
+    return n;
 }
 
 /* ---- from the core ---- */
@@ -314,60 +311,63 @@ static inline tick_facts facts_of(const fabric *f, const band *b, uint64_t now) 
     return t;
 }
 
-/* No two hot lanes want the same output: each may move as soon as it is found able to. */
-static void tick_apart(fabric *f, band *b, router *r, uint32_t pe, uint32_t hot, uint64_t now) {
-    tick_facts t = facts_of(f, b, now);
-    lane *lanes = &f->lanes[r->lanes];
-    bool plain = f->plain && pe - b->inner < b->inner_count;
-    uint32_t retry = 0, hops = 0;
-    for (; hot; hot &= hot - 1) {
-        uint32_t i = (uint32_t)__builtin_ctz(hot);
-        uint32_t moved = plain && lanes[i].fast != NOT_FAST ? move_fast(&t, b, pe, &lanes[i]) : 0;
-        hops += moved != 0;
-        retry |= (moved >> 1) << i;
-        if (moved) continue;
-        pick k;
-        if (lane_pick(f, b, r, pe, i, now, &k)) lane_move(f, b, r, pe, &k, now);
+typedef struct {
+    fabric *f;
+    band *b;
+    router *r;
+    lane *lanes;
+    uint64_t now;
+    uint32_t pe, retry, used; /* lanes to look at again, outputs given away */
+    bool fast;
+    tick_facts facts;
+} tick;
+
+static inline __attribute__((always_inline)) void tick_lane(tick *t, uint32_t i) {
+    lane *l = &t->lanes[i];
+    uint32_t moved = t->fast && l->fast != NOT_FAST ? move_fast(&t->facts, t->b, t->pe, l) : 0;
+    if (moved) {
+        t->r->hops++;
+        t->retry |= (moved >> 1) << i;
+        t->used |= l->tx;
+        return;
     }
-    r->hops += hops;
-    if (!retry) return;
-    r->hot |= retry;
-    wake_router(b, pe, now + 1);
+    pick k;
+    if (!lane_pick(t->f, t->b, t->r, t->pe, i, t->now, &k)) return;
+    if (k.tx & t->used) {
+        t->retry |= 1u << i;
+        return;
+    }
+    lane_move(t->f, t->b, t->r, t->pe, &k, t->now);
+    t->used |= k.tx;
 }
 
-static void tick_in_turns(fabric *f, band *b, router *r, uint32_t pe, uint32_t hot, uint64_t now) {
-    uint32_t seen = 0, clash = 0, used = 0, n = 0;
-    pick picks[ISA_COLORS];
-    for (; hot; hot &= hot - 1) {
-        if (!lane_pick(f, b, r, pe, (uint32_t)__builtin_ctz(hot), now, &picks[n])) continue;
-        clash |= seen & picks[n].tx;
-        seen |= picks[n++].tx;
-    }
-    if (clash) order_picks(picks, n, now);
-    for (uint32_t i = 0; i < n; i++) {
-        if (used & picks[i].tx) {
-            r->hot |= 1u << picks[i].lane_no;
-            wake_router(b, pe, now + 1);
-            continue;
-        }
-        used |= picks[i].tx;
-        lane_move(f, b, r, pe, &picks[i], now);
-    }
+/* Whoever comes first takes its outputs; a lane that finds a link given away need not look further. */
+static void tick_in_turns(tick *t, uint32_t hot) {
+    uint8_t order[ISA_COLORS];
+    uint32_t n = order_lanes(t->lanes, hot, (uint32_t)t->now, order);
+    for (uint32_t k = 0; k < n; k++)
+        if (t->lanes[order[k]].tx & t->used & (RAMP_BITS - 1)) t->retry |= 1u << order[k];
+        else tick_lane(t, order[k]);
 }
 
 void router_tick(fabric *f, band *b, uint32_t pe, uint64_t now) {
     router *r = &f->routers[pe];
     if (r->out_busy) ramp_inject(f, b, r, pe, now);
-    const lane *lanes = &f->lanes[r->lanes];
+    tick t = {
+        f, b, r, &f->lanes[r->lanes], now, pe, 0, 0, f->plain && pe - b->inner < b->inner_count, facts_of(f, b, now)};
     uint32_t hot = r->hot, seen = 0, clash = 0;
     for (uint32_t rest = hot; rest; rest &= rest - 1) {
-        uint32_t tx = lanes[__builtin_ctz(rest)].tx;
+        uint32_t tx = t.lanes[__builtin_ctz(rest)].tx;
         clash |= seen & tx;
         seen |= tx;
     }
     r->hot = 0;
-    if (clash) tick_in_turns(f, b, r, pe, hot, now);
-    else tick_apart(f, b, r, pe, hot, now);
+    if (clash) tick_in_turns(&t, hot);
+    else
+        for (; hot; hot &= hot - 1) tick_lane(&t, (uint32_t)__builtin_ctz(hot));
+    if (!t.retry) return;
+    r->hot |= t.retry;
+    wake_router(b, pe, now + 1);
 }
 
 bool router_take_for_host(fabric *f, band *b, uint32_t pe, uint32_t lane_no, uint64_t now, uint32_t *data) {

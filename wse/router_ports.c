@@ -14,7 +14,7 @@ static inline router *router_of(const wse *m, uint32_t pe) { return &m->fabric->
 static uint8_t *bindings(const wse *m, uint32_t pe) {
     const fabric *f = m->fabric;
     const router *r = router_of(m, pe);
-    return (uint8_t *)(f->store + r->store + f->shapes[r->shape].binding_at);
+    return (uint8_t *)(f->queues + r->queues + f->shapes[r->shape].binding_at);
 }
 
 /* -1 none. */
