@@ -135,28 +135,18 @@ static uint64_t step_main(wse *m, uint32_t pe, core *c, uint64_t now) {
     return c->time > now ? c->time : now + 1;
 }
 
-static uint64_t first_ready(const wse *m, const core *c, uint64_t now) {
-    const core_vop *v = m->cores->vops + c->vops;
-    uint64_t next = UINT64_MAX;
-    for (int k = 0; k < CORE_THREADS; k++) {
-        if (k == 0 ? c->state != MAIN_VECTOR : !(c->alive >> (k - 1) & 1)) continue;
-        if (v[k].ready > now && v[k].ready < next) next = v[k].ready;
-    }
-    return next;
-}
-
 void core_step(wse *m, uint32_t pe, uint64_t now) {
     core *c = &m->cores->pe[pe];
     uint64_t next = UINT64_MAX;
     if (c->state == MAIN_HALT) return;
     arrive(c, now);
     if (c->flushing) check_flush(m, pe, c);
-    c->poke = false;
+    c->poke = c->started = false;
     if (c->alive || c->state == MAIN_VECTOR) next = threads_step(m, pe, c, now);
     uint64_t main_next = step_main(m, pe, c, now);
     if (main_next < next) next = main_next;
-    if (c->alive || c->state == MAIN_VECTOR) {
-        uint64_t ready = first_ready(m, c, now);
+    if (c->started) {
+        uint64_t ready = threads_ready(m, c, now);
         if (ready < next) next = ready;
     }
     if (c->poke && next > now + 1) next = now + 1;
@@ -219,6 +209,7 @@ uint64_t core_hash(const wse *m, uint32_t pe, uint64_t seed) {
     copy.busy_until = copy.stalled_since = 0;
     copy.dsrs = copy.vops = copy.fifos = copy.log = 0;
     copy.log_used = copy.log_line = 0;
+    copy.poke = copy.started = false;
     seed = XXH64(&copy, sizeof copy, seed);
     seed = XXH64(m->cores->dsrs + c->dsrs, q->dsr_slots * sizeof(core_dsr), seed);
     seed = XXH64(m->cores->fifos + c->fifos, q->p->fifo_count * sizeof(core_fifo), seed);

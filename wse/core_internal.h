@@ -99,6 +99,7 @@ typedef struct {
     uint8_t wait, wait_on;     /* core_wait; port, queue or fifo */
     uint8_t rank;              /* on the datapath: 0 low, 2 medium, 4 high; main 1, 2, 3, 4 */
     bool async, fabric, wavelet_index, terminate;
+    bool plain; /* dsd_plain.c may carry it on */
     int8_t activate, unblock, control_activate, control_unblock;
 } core_vop;
 
@@ -140,7 +141,8 @@ typedef struct {
     uint8_t stall, stall_on; /* core_wait */
     uint8_t main_priority, transform_mask, prng_active;
     uint8_t flushing, flushed, handler_queues; /* output queues */
-    bool vector_ok, tsc_on, launch_pending, in_handler, poke;
+    bool vector_ok, tsc_on, launch_pending, in_handler;
+    bool poke, started; /* in this step: step again next cycle; a vector operation has begun */
 } core;
 
 typedef struct {
@@ -222,6 +224,11 @@ void vop_count(core *c, const core_vop *v, uint32_t n);
 uint32_t vop_out_color(const wse *m, uint32_t pe, const core_operand *o);
 uint32_t vop_transform(const core *c, uint32_t data); /* .control_transform */
 
+/* dsd_plain.c: one element of the most common operations with the fabric */
+typedef enum { PLAIN_MOVED, PLAIN_WAIT, PLAIN_OTHER } plain_result; /* OTHER: the general road has to decide */
+bool plain_operation(const wse *m, uint32_t pe, const core_vop *v);
+plain_result plain_step(wse *m, uint32_t pe, core *c, core_vop *v, uint64_t now);
+
 /* dsd_loops.c: the arithmetic */
 typedef struct {
     uint32_t scalar, carry; /* of a MAC; of ADDC16 */
@@ -239,6 +246,7 @@ void dsd_run(uint8_t op, dsd_loop *l); /* in order, element by element */
 
 /* microthread.c */
 uint64_t threads_step(wse *m, uint32_t pe, core *c, uint64_t now); /* next cycle at which they want to be stepped */
+uint64_t threads_ready(const wse *m, const core *c, uint64_t now); /* when the next one that has not begun may */
 int thread_for(const wse *m, const core *c, const core_vop *v, int wanted); /* -1: none is free */
 void threads_ports(core *c, const core_vop *pool);
 

@@ -181,6 +181,7 @@ static vector_result start_async(wse *m, uint32_t pe, core *c, core_vop *v, int 
     }
     pool[1 + thread] = *v;
     c->alive |= (uint8_t)(1u << thread);
+    c->started = true;
     threads_ports(c, pool);
     return VECTOR_DONE;
 }
@@ -190,6 +191,7 @@ static vector_result start_sync(wse *m, core *c, core_vop *v) {
     core_busy(c, c->time, v->ready);
     m->cores->vops[c->vops] = *v;
     c->state = MAIN_VECTOR;
+    c->started = true;
     threads_ports(c, m->cores->vops + c->vops);
     return VECTOR_STARTED;
 }
@@ -209,6 +211,7 @@ vector_result vector_issue(wse *m, uint32_t pe, core *c, const core_instr *in, u
     settings_of(m, pe, c, (uint16_t)in->imm, &v, &ut);
     v.length = length_of(&v);
     rate_of(m, pe, &v);
+    v.plain = plain_operation(m, pe, &v);
     bool at_once = !v.async && !c->alive && (!v.fabric || !v.length);
     if (!at_once && c->time > now) return VECTOR_SYNC;
     c->n[CORE_N_vector_ops]++;

@@ -251,6 +251,8 @@ static readiness step_element(wse *m, uint32_t pe, core *c, core_vop *v, uint64_
 
 /* Elements of the next step. In all, n elements take ceil(n * cycles / elements). */
 static uint32_t step_size(core_vop *v) {
+    v->step_cycles = v->cycles;
+    if (v->cycles == 1 || v->elements == 1) return v->elements;
     uint64_t used = ((uint64_t)v->position * v->cycles + v->elements - 1) / v->elements;
     v->step_cycles = 1;
     if (v->elements >= v->cycles) return (uint32_t)((used + 1) * v->elements / v->cycles - v->position);
@@ -269,6 +271,11 @@ step_result vop_step(wse *m, uint32_t pe, core *c, core_vop *v, uint64_t now) {
     uint32_t n = step_size(v);
     if (!v->fabric) return step_memory(m, pe, c, v, n);
     bool moved = false;
+    if (v->plain) {
+        plain_result r = plain_step(m, pe, c, v, now);
+        if (r == PLAIN_MOVED) return v->position == v->length ? STEP_ENDED : STEP_MOVED;
+        if (r == PLAIN_WAIT) return STEP_WAIT;
+    }
     for (uint32_t k = 0; k < n; k++) {
         readiness r = step_element(m, pe, c, v, now);
         if (r == ENDED) return STEP_ENDED;

@@ -68,13 +68,22 @@ static bool step_thread(wse *m, uint32_t pe, core *c, core_vop *pool, int k, uin
     return true;
 }
 
+/* Bit k: thread k has an operation in progress and is not held. */
+static uint32_t running(const core *c) {
+    return (uint32_t)(c->alive & ~c->ut_blocked) << 1 | (c->state == MAIN_VECTOR);
+}
+
+static uint32_t next_of(uint32_t set, uint32_t last) {
+    uint32_t after = set & ~((2u << last) - 1);
+    return (uint32_t)__builtin_ctz(after ? after : set);
+}
+
 /* Candidates, best first. */
 static uint32_t in_order(const core *c, const core_vop *pool, uint64_t now, uint8_t out[CORE_THREADS], uint64_t *next) {
-    uint32_t n = 0;
-    for (uint32_t i = 1; i <= CORE_THREADS; i++) {
-        uint32_t k = (c->last_thread + i) % CORE_THREADS;
-        bool runs = k == 0 ? c->state == MAIN_VECTOR : (c->alive & ~c->ut_blocked) >> (k - 1) & 1;
-        if (!runs) continue;
+    uint32_t n = 0, last = c->last_thread, all = running(c);
+    if (!(all & (all - 1))) last = CORE_THREADS - 1; /* one or none: no order */
+    for (uint32_t set = all; set; set &= ~(1u << last)) {
+        uint32_t k = last = next_of(set, last);
         if (pool[k].ready > now) {
             if (pool[k].ready < *next) *next = pool[k].ready;
             continue;
@@ -84,6 +93,17 @@ static uint32_t in_order(const core *c, const core_vop *pool, uint64_t now, uint
         out[at] = (uint8_t)k;
     }
     return n;
+}
+
+/* The earliest cycle at which an operation that has not begun may. */
+uint64_t threads_ready(const wse *m, const core *c, uint64_t now) {
+    const core_vop *pool = m->cores->vops + c->vops;
+    uint64_t next = UINT64_MAX;
+    for (uint32_t set = running(c); set; set &= set - 1) {
+        uint32_t k = (uint32_t)__builtin_ctz(set);
+        if (pool[k].ready > now && pool[k].ready < next) next = pool[k].ready;
+    }
+    return next;
 }
 
 uint64_t threads_step(wse *m, uint32_t pe, core *c, uint64_t now) {
