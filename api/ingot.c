@@ -211,10 +211,10 @@ uint64_t ingot_runtime_cycles(const ingot_runtime *r) { return r->host ? host_cy
 
 /* ---- commands ---- */
 
-/* Blocking unless asked otherwise. */
-static int settle(ingot_runtime *r, bool ok, uint32_t number, int nonblock, uint32_t *task) {
-    if (task) *task = number;
-    return result(ok && (nonblock || host_wait(r->host, number, r->base.d)));
+/* Blocking unless asked otherwise. The number is a pointer: the call that sets it is an argument beside it. */
+static int settle(ingot_runtime *r, bool ok, const uint32_t *number, int nonblock, uint32_t *task) {
+    if (task) *task = *number;
+    return result(ok && (nonblock || host_wait(r->host, *number, r->base.d)));
 }
 
 static host_transfer transfer(const ingot_transfer *t) {
@@ -237,7 +237,7 @@ int ingot_copy_in(ingot_runtime *r, uint32_t symbol, const ingot_transfer *t, co
     uint32_t n = 0;
     if (!running(r)) return -1;
     host_transfer h = transfer(t);
-    return settle(r, host_copy_in(r->host, symbol, &h, data, count, &n, r->base.d), n, nonblock, task);
+    return settle(r, host_copy_in(r->host, symbol, &h, data, count, &n, r->base.d), &n, nonblock, task);
 }
 
 int ingot_copy_out(ingot_runtime *r, uint32_t symbol, const ingot_transfer *t, uint32_t *data, uint64_t count,
@@ -245,7 +245,7 @@ int ingot_copy_out(ingot_runtime *r, uint32_t symbol, const ingot_transfer *t, u
     uint32_t n = 0;
     if (!running(r)) return -1;
     host_transfer h = transfer(t);
-    return settle(r, host_copy_out(r->host, symbol, &h, data, count, &n, r->base.d), n, nonblock, task);
+    return settle(r, host_copy_out(r->host, symbol, &h, data, count, &n, r->base.d), &n, nonblock, task);
 }
 
 int ingot_stream_in(ingot_runtime *r, uint32_t color, const ingot_transfer *t, const uint32_t *data, uint64_t count,
@@ -253,7 +253,7 @@ int ingot_stream_in(ingot_runtime *r, uint32_t color, const ingot_transfer *t, c
     uint32_t n = 0;
     if (!running(r)) return -1;
     host_transfer h = transfer(t);
-    return settle(r, host_stream_in(r->host, color, &h, data, count, &n, r->base.d), n, nonblock, task);
+    return settle(r, host_stream_in(r->host, color, &h, data, count, &n, r->base.d), &n, nonblock, task);
 }
 
 int ingot_stream_out(ingot_runtime *r, uint32_t color, const ingot_transfer *t, uint32_t *data, uint64_t count,
@@ -261,7 +261,7 @@ int ingot_stream_out(ingot_runtime *r, uint32_t color, const ingot_transfer *t, 
     uint32_t n = 0;
     if (!running(r)) return -1;
     host_transfer h = transfer(t);
-    return settle(r, host_stream_out(r->host, color, &h, data, count, &n, r->base.d), n, nonblock, task);
+    return settle(r, host_stream_out(r->host, color, &h, data, count, &n, r->base.d), &n, nonblock, task);
 }
 
 static bool find_port(ingot_runtime *r, uint32_t port, uint64_t count, bool input, host_transfer *t, uint32_t *color) {
@@ -284,14 +284,14 @@ int ingot_send(ingot_runtime *r, uint32_t port, const uint32_t *data, uint64_t c
     host_transfer t;
     uint32_t n = 0, color;
     if (!find_port(r, port, count, true, &t, &color)) return -1;
-    return settle(r, host_stream_in(r->host, color, &t, data, count, &n, r->base.d), n, nonblock, task);
+    return settle(r, host_stream_in(r->host, color, &t, data, count, &n, r->base.d), &n, nonblock, task);
 }
 
 int ingot_receive(ingot_runtime *r, uint32_t port, uint32_t *data, uint64_t count, int nonblock, uint32_t *task) {
     host_transfer t;
     uint32_t n = 0, color;
     if (!find_port(r, port, count, false, &t, &color)) return -1;
-    return settle(r, host_stream_out(r->host, color, &t, data, count, &n, r->base.d), n, nonblock, task);
+    return settle(r, host_stream_out(r->host, color, &t, data, count, &n, r->base.d), &n, nonblock, task);
 }
 
 int ingot_launch(ingot_runtime *r, const char *function, const ingot_arg *args, uint32_t count, int nonblock,
@@ -304,7 +304,7 @@ int ingot_launch(ingot_runtime *r, const char *function, const ingot_arg *args, 
     for (uint32_t i = 0; i < count; i++)
         converted[i] = (host_arg){
             .kind = (uint8_t)args[i].kind, .bits = (uint8_t)args[i].bits, .whole = args[i].whole, .real = args[i].real};
-    return settle(r, host_launch(r->host, function, converted, count, &n, r->base.d), n, nonblock, task);
+    return settle(r, host_launch(r->host, function, converted, count, &n, r->base.d), &n, nonblock, task);
 }
 
 int ingot_wait(ingot_runtime *r, uint32_t task) { return result(running(r) && host_wait(r->host, task, r->base.d)); }
