@@ -309,6 +309,9 @@ void port_rebind(wse *m, uint32_t pe, uint32_t q, bool output, uint32_t color);
 /* Something about a lane of this PE changed from outside the tick: look again next cycle. */
 void fabric_look_again(wse *m, uint32_t pe, uint32_t lane_no);
 
+/* Routers that wait for each other in a circle: one line, or nothing. */
+void fabric_explain_circle(const wse *m, strbuf *out);
+
 /* ---- stream.c ---- */
 
 bool streams_new(wse *m, diag *d);

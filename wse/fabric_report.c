@@ -1,4 +1,6 @@
-/* What the fabric tells about itself: state hash, counters, and which wavelets are stuck and why. */
+/* What the fabric tells about itself: state hash, counters, which wavelets are stuck and why, and circles of buffers
+ * that wait for each other. A circle that goes through a core is not seen here: the core's own lines say what it waits
+ * for. */
 #include "wse/fabric_internal.h"
 #include <xxhash.h>
 
@@ -129,5 +131,68 @@ void fabric_explain(const wse *m, uint32_t pe, strbuf *out) {
         const lane *l = &f->lanes[r->lanes + i];
         for (uint32_t dirs = l->dirs; dirs; dirs &= dirs - 1)
             explain_buffer(m, pe, l, (uint32_t)__builtin_ctz(dirs), out);
+    }
+}
+
+/* ---- circles ---- */
+
+typedef struct {
+    uint32_t pe, lane_no, dir;
+} place;
+
+static bool same(place a, place b) { return a.pe == b.pe && a.lane_no == b.lane_no && a.dir == b.dir; }
+
+/* The buffer without room for which the head of this one waits. */
+static bool waits_for(const wse *m, place at, place *next) {
+    const fabric *f = m->fabric;
+    const lane *l = &f->lanes[f->routers[at.pe].lanes + at.lane_no];
+    const buffer *b = lane_buffer(f, l, at.dir);
+    if (b->taken.head == b->tail || !(l->rx & ISA_BIT(at.dir))) return false;
+    for (uint32_t tx = l->tx & (RAMP_BITS - 1); tx; tx &= tx - 1) {
+        uint32_t dir = (uint32_t)__builtin_ctz(tx), count;
+        if (l->out[dir] >= OUT_NONE) continue;
+        if (buffer_start_count(buffer_at(f, l->out[dir]), m->cycle, &count) < f->buffer_capacity) continue;
+        *next = (place){at.pe + (uint32_t)f->step[dir], l->out_lane[dir], dir ^ 1};
+        return true;
+    }
+    return false;
+}
+
+/* Two walkers, one at double speed, meet inside a circle or the fast one comes to an end. */
+static bool leads_into_circle(const wse *m, place slow, place *meet) {
+    place fast = slow;
+    for (;;) {
+        if (!waits_for(m, fast, &fast) || !waits_for(m, fast, &fast)) return false;
+        (void)waits_for(m, slow, &slow);
+        if (same(slow, fast)) break;
+    }
+    *meet = slow;
+    return true;
+}
+
+static void print_circle(const wse *m, place start, strbuf *out) {
+    place at = start;
+    strbuf_adds(out, "deadlock: these routers wait for each other in a circle:");
+    do {
+        const lane *l = &m->fabric->lanes[m->fabric->routers[at.pe].lanes + at.lane_no];
+        strbuf_addf(out, " PE(%u,%u) color %u from %s ->", wse_x(m, at.pe), wse_y(m, at.pe), l->color,
+                    fabric_dir_names[at.dir]);
+    } while (waits_for(m, at, &at) && !same(at, start));
+    strbuf_addf(out, " PE(%u,%u)\n", wse_x(m, start.pe), wse_y(m, start.pe));
+}
+
+/* The first circle, if there is one. Chains are walked from sources of many hops, so steps are bounded by the fabric's
+ * size. */
+void fabric_explain_circle(const wse *m, strbuf *out) {
+    const fabric *f = m->fabric;
+    for (uint32_t pe = 0; pe < m->pes; pe++) {
+        const router *r = &f->routers[pe];
+        for (uint32_t i = 0; i < f->shapes[r->shape].lanes; i++)
+            for (uint32_t dirs = f->lanes[r->lanes + i].dirs; dirs; dirs &= dirs - 1) {
+                place meet, at = {pe, i, (uint32_t)__builtin_ctz(dirs)};
+                if (!leads_into_circle(m, at, &meet)) continue;
+                print_circle(m, meet, out);
+                return;
+            }
     }
 }

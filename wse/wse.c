@@ -142,10 +142,12 @@ void wse_explain_waits(const wse *m, strbuf *out) {
         if (!core_idle(m, pe)) core_explain(m, pe, out);
         fabric_explain(m, pe, out);
     }
+    fabric_explain_circle(m, out);
 }
 
 void wse_explain_fabric(const wse *m, strbuf *out) {
     for (uint32_t pe = 0; pe < m->pes; pe++) fabric_explain(m, pe, out);
+    fabric_explain_circle(m, out);
 }
 
 size_t wse_bytes(const wse *m) { return sizeof *m + m->fabric->bytes + m->clock->bytes + core_bytes(m); }
