@@ -75,14 +75,6 @@ static void decode_one(const wse *m, core_program *q, uint32_t k) {
     in->cycles = (uint16_t)(in->cycles + in->extra);
 }
 
-static uint32_t ports_of(const wse *m, const isa_program *p) {
-    uint32_t set = 0;
-    if (m->image->arch == ISA_WSE3) return (1u << ISA_QUEUES) - 1; /* queues may be bound at run time */
-    for (uint32_t c = 0; c < ISA_COLORS; c++)
-        if (p->queues.color_queue[c] >= 0) set |= 1u << c;
-    return set;
-}
-
 bool core_decode(wse *m, uint32_t program, core_program *out, diag *d) {
     const isa_program *p = &m->image->programs[program];
     *out = (core_program){.p = p, .code = mem_alloc_n(p->code_count + 1, sizeof *out->code)};
@@ -94,7 +86,7 @@ bool core_decode(wse *m, uint32_t program, core_program *out, diag *d) {
     out->code[p->code_count].op = CORE_OP_OUTSIDE;
     for (uint32_t k = 0; k < p->code_count; k++)
         if (p->code[k].op == ISA_DSRGET || p->code[k].op == ISA_DSRPUT) out->vops = CORE_THREADS;
-    out->ports = ports_of(m, p);
+    out->ports = m->image->arch == ISA_WSE3 ? (1u << ISA_QUEUES) - 1 : (1u << ISA_COLORS) - 1;
     return true;
 }
 

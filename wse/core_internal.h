@@ -142,6 +142,7 @@ typedef struct {
     uint8_t main_priority, transform_mask, prng_active;
     uint8_t flushing, flushed, handler_queues; /* output queues */
     bool vector_ok, tsc_on, launch_pending, in_handler;
+    bool landed;        /* the next instruction was reached by a jump */
     bool poke, started; /* in this step: step again next cycle; a vector operation has begun */
 } core;
 

@@ -7,6 +7,8 @@
  */
 #include "wse/core_internal.h"
 
+enum { AT_ONCE = 1 << 18 }; /* elements: longer ones go with the clock, so that no guest holds up wse_run */
+
 static bool is_vector(const core_operand *o) { return o->kind < OPERAND_NONE; }
 static bool is_queue(const core_operand *o) { return o->kind == ISA_FABIN || o->kind == ISA_FABOUT; }
 
@@ -212,7 +214,7 @@ vector_result vector_issue(wse *m, uint32_t pe, core *c, const core_instr *in, u
     v.length = length_of(&v);
     rate_of(m, pe, &v);
     v.plain = plain_operation(m, pe, &v);
-    bool at_once = !v.async && !c->alive && (!v.fabric || !v.length);
+    bool at_once = !v.async && !c->alive && !v.fabric && (v.length <= AT_ONCE || v.length == UINT32_MAX);
     if (!at_once && c->time > now) return VECTOR_SYNC;
     c->n[CORE_N_vector_ops]++;
     c->vector_ok = true;

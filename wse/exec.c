@@ -418,7 +418,6 @@ void core_exec(wse *m, uint32_t pe, core *c, uint64_t now) {
     frame f = {.m = m, .c = c, .q = core_program_of(m, pe), .memory = wse_words(m, pe), .now = now, .pe = pe};
     tally t = {0};
     uint64_t begin = c->time;
-    bool landed = false; /* by a jump */
     f.fp16 = f.q->p->fp16;
     outcome o = NEXT;
     for (uint32_t zero_cost = 0; zero_cost < CORE_AHEAD_CYCLES; zero_cost++) {
@@ -428,14 +427,14 @@ void core_exec(wse *m, uint32_t pe, core *c, uint64_t now) {
         bool is_vector = in->op >= ISA_DSD_FIRST;
         o = is_vector ? vector(&f, in) : execute(&f, in);
         if (o == NEXT) {
-            c->time += (uint64_t)(in->cycles - (landed ? in->extra : 0));
+            c->time += (uint64_t)(in->cycles - (c->landed ? in->extra : 0));
             c->pc++;
-            landed = false;
+            c->landed = false;
         } else if (o == JUMP && is_vector) {
-            landed = false;
+            c->landed = false;
         } else if (o == JUMP) {
-            c->time += jump_cycles(&f, in) - (landed ? in->extra : 0);
-            landed = true;
+            c->time += jump_cycles(&f, in) - (c->landed ? in->extra : 0);
+            c->landed = true;
         } else {
             if (o == STOP && in->op == ISA_END) t.instructions++;
             break;

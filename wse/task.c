@@ -35,7 +35,7 @@ static int task_of_port(const wse *m, uint32_t pe, const core *c, uint32_t port,
 
 static bool local_ready(const wse *m, uint32_t pe, const core *c, uint32_t id) {
     if (id == ISA_TASK_COMMAND && c->launch_entry != UINT32_MAX && !c->launch_pending) return true;
-    return id == ISA_TASK_TEARDOWN || wse_program(m, pe)->tasks[id].kinds;
+    return id == ISA_TASK_TEARDOWN || (wse_program(m, pe)->tasks[id].kinds & ~ISA_TASK_DATA);
 }
 
 static uint64_t local_candidates(const wse *m, uint32_t pe, const core *c) {
@@ -66,6 +66,7 @@ static uint32_t next_after(uint64_t set, uint32_t last) {
 
 static void start(wse *m, uint32_t pe, core *c, uint32_t task, uint32_t entry, uint64_t now) {
     c->state = MAIN_RUN;
+    c->landed = true;
     c->task = (uint8_t)task;
     c->pc = entry < wse_program(m, pe)->code_count ? entry : wse_program(m, pe)->code_count;
     c->r[ISA_REG_SP] = wse_program(m, pe)->stack_top_word;
@@ -155,6 +156,7 @@ static bool start_port(wse *m, uint32_t pe, core *c, uint32_t port, uint64_t now
     int task = task_of_port(m, pe, c, port, now);
     uint32_t data = fabric_in_head(m, pe, port, now)->data;
     fabric_in_pop(m, pe, port, now);
+    c->poke |= c->alive != 0; /* a microthread may want what is behind it */
     if (task == ISA_TASK_NONE && !wse_program(m, pe)->tasks[ISA_TASK_NONE].kinds) return false;
     const isa_task *t = &wse_program(m, pe)->tasks[task];
     start(m, pe, c, (uint32_t)task, t->entry, now);
