@@ -28,7 +28,7 @@ LIB      = $(BUILD)/libingot.a
 say      = $(if $(V),,@echo '$(1)'; )# V=1 shows whole commands
 obj      = $(patsubst %.c,$(BUILD)/%.o,$(1))
 
-GOALS    = all wafer run test bench debug asan hostile fuzz fuzzers lint install install-wafer
+GOALS    = all wafer run test bench debug asan hostile fuzz fuzzers lint install
 .PHONY: $(GOALS) clean help deps
 .SECONDARY: # objects of tests are kept
 
@@ -48,7 +48,7 @@ else
 PKG_CFLAGS := $(shell pkg-config --cflags $(PACKAGES))
 PKG_LIBS   := $(shell pkg-config --libs $(PACKAGES))
 
-all: $(BIN)/ingot $(TOOLS)
+all: $(BIN)/ingot $(TOOLS) wafer
 
 # Kernels for one instruction set each; chosen at run time by what the processor offers.
 AVX2   = -mavx2 -mfma -mf16c
@@ -144,14 +144,9 @@ lint:
 ## make install  to PREFIX (default /usr/local)
 PREFIX ?= /usr/local
 install: all
-	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/ingot
-	install -m 755 $(BIN)/ingot $(TOOLS) $(DESTDIR)$(PREFIX)/bin/
-	cp -r data $(DESTDIR)$(PREFIX)/share/ingot/
-
-install-wafer: wafer
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/lib $(DESTDIR)$(PREFIX)/include \
 	    $(DESTDIR)$(PREFIX)/share/ingot
-	install -m 755 $(BIN)/cslc $(BIN)/cs_python $(DESTDIR)$(PREFIX)/bin/
+	install -m 755 $(BIN)/ingot $(BIN)/cslc $(BIN)/cs_python $(TOOLS) $(DESTDIR)$(PREFIX)/bin/
 	install -m 755 $(BIN)/libingot.so $(DESTDIR)$(PREFIX)/lib/
 	install -m 644 include/ingot.h $(DESTDIR)$(PREFIX)/include/
 	cp -r data lib python $(DESTDIR)$(PREFIX)/share/ingot/
