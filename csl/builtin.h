@@ -114,6 +114,7 @@ typedef struct {
     csl_site in_init[ISA_QUEUES], out_init[ISA_QUEUES]; /* @initialize_queue */
     csl_site in_use[ISA_QUEUES], out_use[ISA_QUEUES];   /* first operand that names it */
     int8_t out_choice[ISA_COLORS];                      /* WSE-2: output queue chosen for a color, -1 none */
+    int8_t in_color[ISA_QUEUES], out_color[ISA_QUEUES]; /* WSE-2: of @initialize_queue, -1 none */
     csl_site teardown[ISA_COLORS], flush[ISA_QUEUES];
 } csl_task_state;
 static inline csl_task_state *csl_tasks(const csl_sema *s) { return s->tasks; }
@@ -148,12 +149,21 @@ typedef struct {
         csl_task_ref pop, push;
     } * fifos;
     uint32_t fifo_ref_cap;
+    csl_site colorless; /* a descriptor whose color byte is CSL_COLOR_MARK */
+    struct csl_loaded {
+        ir_reg dsr;
+        csl_value dsd;
+        uint16_t settings;
+        csl_site at;
+    } * loaded; /* @load_to_dsr in comptime blocks */
+    uint32_t loaded_count, loaded_cap;
     uint32_t map_slots[3]; /* scratch registers of @map so far, by file */
     isa_route *local;
     csl_site *local_at;
     uint32_t local_count, local_cap, local_at_cap; /* @set_local_color_config */
 } csl_dsd_state;
 
+#define CSL_COLOR_MARK 0xff
 static inline csl_dsd_state *csl_dsds(const csl_sema *s) { return s->dsds; }
 
 bool csl_dsds_begin(csl_sema *s);
@@ -208,6 +218,8 @@ bool csl_access_of(csl_sema *s, const csl_node *lambda, csl_access *out);
 /* Marks: scratch DSRs have bit 8 set, and a slot instead of an id. Slot 0: plain operands; further ones: @map. */
 #define CSL_SCRATCH(file, slot) (0x80000100u | (ir_reg)(file) << 4 | (ir_reg)(slot) << 12)
 bool csl_scratch_marks(csl_sema *s, ir_instr *in);
+ir_reg csl_dsr_operand(csl_sema *s, const csl_node *at,
+                       csl_value v); /* a register of the program, as an operand; 0 after an error */
 bool csl_load_dsr(csl_sema *s, const csl_node *at, ir_reg dsr, csl_value dsd, uint16_t settings);
 
 /* ---- operations (builtin_dsdop.c) ---- */

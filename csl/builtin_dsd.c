@@ -223,14 +223,26 @@ static bool take_queue(csl_sema *s, csl_fields *f, bool input, csl_part *out, bo
     return csl_part_of(s, v, at, what, 0, ISA_QUEUES - 1, out);
 }
 
-static bool choose_port(csl_sema *s, csl_fields *f, bool input, const csl_part *color, bool has_color, csl_part *queue,
+/* WSE-2: the color of a descriptor that names only its queue is the queue's, perhaps initialised later: a mark until
+ * then. */
+static void color_of_queue(csl_sema *s, bool input, int64_t queue, csl_part *color, const csl_node *at) {
+    int8_t known = input ? csl_tasks(s)->in_color[queue] : csl_tasks(s)->out_color[queue];
+    *color = (csl_part){.known = true, .k = known >= 0 ? known : CSL_COLOR_MARK};
+    if (known < 0 && !csl_dsds(s)->colorless.at) csl_dsds(s)->colorless = csl_site_of(s, at);
+}
+
+static bool choose_port(csl_sema *s, csl_fields *f, bool input, csl_part *color, bool has_color, csl_part *queue,
                         bool has_queue) {
     int64_t c = has_color && color->known ? color->k : -1;
-    if (!csl_is_wse3(s) && !has_color)
-        return csl_refuse(s, f->at, "%s: .fabric_color is missing; WSE-2 needs it", f->what);
+    bool known_queue = has_queue && queue->known;
+    if (!csl_is_wse3(s) && !has_color && !known_queue)
+        return csl_refuse(s, f->at, "%s: .fabric_color is missing; WSE-2 needs it, or a queue initialised with one",
+                          f->what);
     if (csl_is_wse3(s) && !has_queue)
         return csl_refuse(s, f->at, "%s: .%s is missing; WSE-3 needs it", f->what,
                           input ? "input_queue" : "output_queue");
+    if (!csl_is_wse3(s) && !has_color) color_of_queue(s, input, queue->k, color, f->at);
+    if (csl_is_wse3(s) && !has_color) color->k = 0;
     if (!has_queue) return queue->k = csl_choose_queue(s, input, c), true;
     return !queue->known || csl_use_queue(s, input, queue->k, c, f->at);
 }
@@ -265,7 +277,6 @@ static csl_value fabric(csl_sema *s, const csl_type *t, csl_fields *f, const csl
     if (has_color && !csl_part_of(s, v, at, "@get_dsd: .fabric_color", 0, ISA_COLORS - 1, &color)) return CSL_NOTHING;
     if (!choose_port(s, f, input, &color, has_color, &queue, has_queue) || !csl_shape(s, &shape, call, &index))
         return CSL_NOTHING;
-    if (!has_color) color.k = 0;
     return make_fabric(s, t, call, queue, color, length, index);
 }
 

@@ -52,6 +52,40 @@ static const uint8_t loadable[] = {
     [ISA_SRC1] = 1 << ISA_MEM1D | 1 << ISA_MEM4D | 1 << ISA_CIRCBUF | 1 << ISA_FABIN | 1 << ISA_FIFO,
 };
 
+/* In a comptime block: what the register holds from the start. A machine starts with empty registers, so every
+ * operation that uses this one loads it first; that is the same as long as no code loads something else. */
+static bool load_early(csl_sema *s, const csl_node *call, ir_reg dsr, csl_value dsd, uint16_t settings) {
+    csl_dsd_state *d = csl_dsds(s);
+    if (!s->out || dsd.where != CSL_KNOWN)
+        return csl_refuse(s, call, "@load_to_dsr: in a comptime block the descriptor must be known");
+    for (uint32_t i = 0; i < d->loaded_count; i++)
+        if (d->loaded[i].dsr == dsr)
+            return csl_refuse(s, call, "@load_to_dsr: this register is loaded twice at compile time");
+    if (!CSL_ROOM(s, d->loaded, d->loaded_count, &d->loaded_cap)) return false;
+    d->loaded[d->loaded_count++] = (struct csl_loaded){dsr, dsd, settings, csl_site_of(s, call)};
+    return true;
+}
+
+static bool no_early_load(csl_sema *s, const csl_node *call, ir_reg dsr) {
+    csl_dsd_state *d = csl_dsds(s);
+    for (uint32_t i = 0; i < d->loaded_count; i++) {
+        if (d->loaded[i].dsr != dsr) continue;
+        csl_error(s, call,
+                  "@load_to_dsr: a register that a comptime block loads cannot be loaded again; load it here only");
+        csl_note(s, d->loaded[i].at.module, d->loaded[i].at.at, "loaded here");
+        return false;
+    }
+    return true;
+}
+
+ir_reg csl_dsr_operand(csl_sema *s, const csl_node *at, csl_value v) {
+    csl_dsd_state *d = csl_dsds(s);
+    ir_reg dsr = IR_DSR(ISA_DSR(v.type->sub, v.dsr));
+    for (uint32_t i = 0; i < d->loaded_count; i++)
+        if (d->loaded[i].dsr == dsr && !csl_load_dsr(s, at, dsr, d->loaded[i].dsd, d->loaded[i].settings)) return 0;
+    return dsr;
+}
+
 /* (dsr, dsd[, cfg]); the xdsr forms have one or two registers more in between, which the machine does not need. */
 csl_value csl_b_load_to_dsr(csl_sema *s, const csl_node *call) {
     uint32_t between = str_is(call->name, "load_to_dsr") ? 0 : str_is(call->name, "load_to_dsr_xdsr") ? 1 : 2;
@@ -72,8 +106,9 @@ csl_value csl_b_load_to_dsr(csl_sema *s, const csl_node *call) {
         return csl_error(s, dsd_at, "a %s register cannot hold a '%s'", file_names[r.type->sub], d.type->text);
     csl_op_settings set;
     if (!csl_parse_settings(s, csl_arg(call, 2 + between), "@load_to_dsr", true, &set)) return CSL_NOTHING;
-    bool ok = csl_load_dsr(s, call, IR_DSR(ISA_DSR(r.type->sub, r.dsr)), d, set.index);
-    return ok ? csl_void(s) : CSL_NOTHING;
+    ir_reg dsr = IR_DSR(ISA_DSR(r.type->sub, r.dsr));
+    if (!s->fn || s->comptime) return load_early(s, call, dsr, d, set.index) ? csl_void(s) : CSL_NOTHING;
+    return no_early_load(s, call, dsr) && csl_load_dsr(s, call, dsr, d, set.index) ? csl_void(s) : CSL_NOTHING;
 }
 
 /* ---- scratch registers ---- */
@@ -96,7 +131,7 @@ bool csl_scratch_marks(csl_sema *s, ir_instr *in) {
     for (size_t i = 0; i < 3; i++) {
         ir_reg r = *operands[i];
         if ((r & 0x80000100u) != 0x80000100u) continue;
-        uint32_t file = r >> 4 & 3, id;
+        uint32_t file = r >> 4 & 3, id = 0;
         if (!scratch_id(s, file, r >> 12 & 0x7ffff, &id)) return false;
         *operands[i] = IR_DSR(ISA_DSR(file, id));
     }

@@ -384,7 +384,7 @@ bool csl_layout_finish(csl_sema *s) {
     layout_state *l = layout_of(s);
     isa_image *m = s->unit->image;
     set_table sets = {0};
-    uint32_t ids[ISA_COLORS], set;
+    uint32_t ids[ISA_COLORS] = {0}, set;
     if (!l->width)
         return diag_error(s->d, "%s: the layout block does not call @set_rectangle",
                           s->root ? s->root->path : "layout");

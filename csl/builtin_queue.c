@@ -12,7 +12,7 @@ static bool queue_allowed(csl_sema *s, bool input, int64_t queue, const csl_node
     if (queue < 0 || queue >= count)
         return csl_refuse(s, at, "there is no %s queue %" PRId64 "; %s has 0..%" PRIu32, input ? "input" : "output",
                           queue, csl_is_wse3(s) ? "WSE-3" : "WSE-2", count - 1);
-    if (csl_has_memcpy(s) && csl_user_code(s) && queue < (csl_is_wse3(s) ? 2 : 1))
+    if (csl_has_memcpy(s) && csl_user_code(s) && queue < (csl_is_wse3(s) ? 2 : input))
         return csl_refuse(s, at, "%s queue %" PRId64 " is reserved by memcpy; use %d or higher",
                           input ? "input" : "output", queue, csl_is_wse3(s) ? 2 : 1);
     return true;
@@ -70,6 +70,7 @@ static bool bind_queue(csl_sema *s, bool input, int64_t q, const csl_node *cfg, 
     }
     if (input) out->in_priority[q] = (uint8_t)priority, out->control_table[q] = (int8_t)table;
     if (!csl_is_wse3(s)) {
+        (input ? csl_tasks(s)->in_color : csl_tasks(s)->out_color)[q] = (int8_t)color;
         if (input && color >= 0) out->color_queue[color] = (int8_t)q;
         return true;
     }
@@ -166,17 +167,17 @@ csl_value csl_b_queue_flush(csl_sema *s, const csl_node *call) {
 
 /* ---- at the end ---- */
 
-static bool initialised(csl_sema *s, bool input, uint32_t q) {
+/* A warning: programs may use such a queue on other PEs only, by a test at run time. */
+static void initialised(csl_sema *s, bool input, uint32_t q) {
     const csl_task_state *t = csl_tasks(s);
     csl_site use = input ? t->in_use[q] : t->out_use[q];
-    if (!use.at || (input ? t->in_init[q].at : t->out_init[q].at)) return true;
+    if (!use.at || (input ? t->in_init[q].at : t->out_init[q].at)) return;
     csl_module *keep = s->module;
     s->module = use.module;
-    csl_error(s, use.at,
-              "%s queue %" PRIu32 " is used but never initialised; call @initialize_queue in a comptime block",
-              input ? "input" : "output", q);
+    csl_warning(s, use.at,
+                "%s queue %" PRIu32 " is used but never initialised; call @initialize_queue in a comptime block",
+                input ? "input" : "output", q);
     s->module = keep;
-    return false;
 }
 
 static bool task_has_queue(csl_sema *s, uint32_t id) {
@@ -199,8 +200,8 @@ bool csl_queues_finish(csl_sema *s) {
     bool ok = true;
     uint32_t ports = csl_is_wse3(s) ? ISA_QUEUES : ISA_COLORS;
     for (uint32_t q = 0; q < ISA_QUEUES && csl_is_wse3(s); q++) {
-        ok = initialised(s, true, q) && ok;
-        ok = initialised(s, false, q) && ok;
+        initialised(s, true, q);
+        initialised(s, false, q);
     }
     for (uint32_t id = 0; id < ports; id++) {
         ok = task_has_queue(s, id) && ok;

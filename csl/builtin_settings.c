@@ -154,10 +154,31 @@ bool csl_parse_settings(csl_sema *s, const csl_node *cfg, const char *what, bool
     return intern(s, &set, cfg, &out->index);
 }
 
+/* Colors of descriptors that named only a queue of WSE-2. */
+static void resolve_colors(csl_sema *s) {
+    isa_program *p = s->out;
+    for (uint32_t i = 0; i < p->descriptor_count; i++) {
+        isa_dsd *d = &p->descriptors[i];
+        uint8_t kind = p->shapes[*d >> 48].kind, queue = *d & (ISA_QUEUES - 1);
+        if ((kind != ISA_FABIN && kind != ISA_FABOUT) || (*d >> 8 & 0xff) != CSL_COLOR_MARK) continue;
+        int8_t color = kind == ISA_FABIN ? csl_tasks(s)->in_color[queue] : csl_tasks(s)->out_color[queue];
+        if (color < 0) {
+            csl_site site = csl_dsds(s)->colorless;
+            csl_module *keep = s->module;
+            s->module = site.module;
+            csl_warning(s, site.at, "@get_dsd: .fabric_color is missing and the queue was initialised without a color");
+            s->module = keep;
+            color = ISA_COLORS - 1; /* no program routes it: an operation that gets here waits and is reported */
+        }
+        *d = (*d & ~(isa_dsd)0xff00) | (isa_dsd)color << 8;
+    }
+}
+
 bool csl_dsds_finish(csl_sema *s) {
     csl_dsd_state *d = csl_dsds(s);
     isa_program *p = s->out;
     bool ok = true;
+    resolve_colors(s);
     for (uint32_t i = 1; i < p->settings_count; i++) {
         const csl_settings *c = &d->settings[i];
         isa_settings *to = &p->settings[i];

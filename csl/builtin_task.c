@@ -8,7 +8,9 @@
 bool csl_tasks_begin(csl_sema *s) {
     csl_task_state *t = arena_push(s->unit->memory, csl_task_state);
     if (!t) return csl_oom(s), false;
-    for (int i = 0; i < ISA_COLORS; i++) t->out_choice[i] = -1;
+    memset(t->out_choice, -1, sizeof t->out_choice);
+    memset(t->in_color, -1, sizeof t->in_color);
+    memset(t->out_color, -1, sizeof t->out_color);
     s->tasks = t;
     isa_queues *q = &s->out->queues;
     memset(q->in_color, -1, sizeof q->in_color);
@@ -110,17 +112,18 @@ static bool task_args(csl_sema *s, const csl_type *fn, uint8_t kind, const csl_n
     return true;
 }
 
-/* Ids that the system or the memcpy run time has for itself. */
+/* Ids that the system or the memcpy run time has for itself. On WSE-2, 21 to 23 are its colors. */
 static bool id_free(csl_sema *s, int64_t id, uint8_t kind, const csl_node *at) {
-    static const uint32_t memcpy_ids = 1u << 21 | 1u << 22 | 1u << 23 | 1u << 27 | 1u << 28 | 1u << 30;
+    uint32_t taken = 1u << 27 | 1u << 28 | 1u << 30;
+    bool wse3 = csl_is_wse3(s);
     if (kind == ISA_TASK_CONTROL || !csl_user_code(s)) return true;
     if (id == ISA_TASK_TEARDOWN)
         return csl_refuse(s, at, "task id 29 is reserved: it handles teardown; use @set_teardown_handler");
-    bool reserved = memcpy_ids >> id & 1 || (csl_is_wse3(s) && kind == ISA_TASK_DATA && id < 2);
-    if (csl_has_memcpy(s) && reserved)
-        return csl_refuse(s, at, "task id %" PRId64 " is reserved by memcpy (21, 22, 23, 27, 28, 30%s); choose another",
-                          id, csl_is_wse3(s) ? " and, for data tasks, the queues 0 and 1" : "");
-    return true;
+    if (!wse3) taken |= 1u << 21 | 1u << 22 | 1u << 23;
+    if (wse3 && kind == ISA_TASK_DATA) taken |= 3;
+    if (!csl_has_memcpy(s) || !(taken >> id & 1)) return true;
+    return csl_refuse(s, at, "task id %" PRId64 " is reserved by memcpy (%s27, 28, 30%s); choose another", id,
+                      wse3 ? "" : "21, 22, 23, ", wse3 ? " and, for data tasks, the queues 0 and 1" : "");
 }
 
 static bool not_bound(csl_sema *s, csl_func *f, int64_t id, const csl_node *call) {

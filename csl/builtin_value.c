@@ -80,7 +80,7 @@ csl_value csl_b_bitcast(csl_sema *s, const csl_node *call) {
     if (!from)
         return csl_error(s, at, "@bitcast: a value of type '%s' has no size; convert it with @as first", v.type->text);
     if (v.where != CSL_KNOWN) return cast_at_run_time(s, v, t, at);
-    uint64_t bits;
+    uint64_t bits = 0;
     return known_bits(s, &v, at, &bits) ? from_bits(s, t, bits, at) : CSL_NOTHING;
 }
 

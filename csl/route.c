@@ -53,36 +53,65 @@ static bool take_directions(csl_sema *s, csl_fields *f, const char *name, uint8_
     return true;
 }
 
-static bool nested(csl_sema *s, csl_fields *outer, const char *name, const char *what, csl_fields *inner, bool *given) {
+/* A struct inside: `given`, and either its fields or, as SDK 2.x has it, one integer: tx in bits 0-4, rx in bits 5-9.
+ */
+typedef struct {
+    bool given, is_bits;
+    uint32_t bits;
+    csl_fields f;
+} part;
+
+static bool nested(csl_sema *s, csl_fields *outer, const char *name, bool may_be_bits, part *out) {
     csl_entry *e = csl_find(outer, name);
-    *given = e != NULL;
+    out->given = e != NULL, out->is_bits = false;
     if (!e) return true;
-    return e->value ? csl_fields_of_value(s, e->value, e->at, what, inner) : csl_fields_of(s, e->at, what, inner);
+    bool literal = !e->value && (e->at->kind == CSL_STRUCT_LIT || e->at->kind == CSL_IF);
+    if (literal) return csl_fields_of(s, e->at, name, &out->f);
+    csl_value v = e->value ? *e->value : csl_eval(s, e->at);
+    if (v.type && may_be_bits && csl_is_int(v.type)) {
+        int64_t bits = 0;
+        out->is_bits = true;
+        if (!csl_whole(s, &v, e->at, name, 0, 0x3ff, &bits)) return false;
+        out->bits = (uint32_t)bits;
+        return true;
+    }
+    csl_value *kept = arena_push(csl_scratch(s), csl_value);
+    if (!kept) return csl_oom(s), false;
+    *kept = v;
+    return csl_fields_of_value(s, kept, e->at, name, &out->f);
 }
 
 /* ---- parts ---- */
 
 static bool take_routes(csl_sema *s, csl_fields *cfg, isa_route *out) {
-    csl_fields f;
-    bool given, rx, tx;
-    if (!nested(s, cfg, "routes", "routes", &f, &given) || !given) return !given;
-    return take_directions(s, &f, "rx", &out->rx[0], &rx) && take_directions(s, &f, "tx", &out->tx[0], &tx) &&
-           csl_take_flag(s, &f, "color_swap_x", &out->swap_x) && csl_take_flag(s, &f, "color_swap_y", &out->swap_y) &&
-           csl_fields_done(s, &f);
+    part p;
+    bool rx, tx;
+    if (!nested(s, cfg, "routes", true, &p)) return false;
+    if (p.is_bits) out->tx[0] = p.bits & FIVE, out->rx[0] = (uint8_t)(p.bits >> 5);
+    if (p.is_bits || !p.given) return true;
+    csl_fields *f = &p.f;
+    return take_directions(s, f, "rx", &out->rx[0], &rx) && take_directions(s, f, "tx", &out->tx[0], &tx) &&
+           csl_take_flag(s, f, "color_swap_x", &out->swap_x) && csl_take_flag(s, f, "color_swap_y", &out->swap_y) &&
+           csl_fields_done(s, f);
 }
 
 /* A position changes one side; the other stays that of the routes. */
 static bool take_position(csl_sema *s, csl_fields *switches, uint32_t k, isa_route *out) {
     static const char *const names[] = {NULL, "pos1", "pos2", "pos3"};
-    csl_fields f;
-    bool given, rx, tx, invalid = false;
+    part p;
+    bool rx = true, tx = true, invalid = false;
     uint8_t from, to;
-    if (!nested(s, switches, names[k], names[k], &f, &given) || !given) return !given;
-    if (!csl_take_flag(s, &f, "invalid", &invalid) || !take_directions(s, &f, "rx", &from, &rx) ||
-        !take_directions(s, &f, "tx", &to, &tx) || !csl_fields_done(s, &f))
+    if (!nested(s, switches, names[k], true, &p)) return false;
+    if (!p.given) return true;
+    if (p.is_bits) {
+        from = (uint8_t)(p.bits >> 5), to = p.bits & FIVE;
+        rx = from != 0, tx = to != 0, invalid = !p.bits;
+    } else if (!csl_take_flag(s, &p.f, "invalid", &invalid) || !take_directions(s, &p.f, "rx", &from, &rx) ||
+               !take_directions(s, &p.f, "tx", &to, &tx) || !csl_fields_done(s, &p.f)) {
         return false;
+    }
     if (invalid || (rx && !from) || (tx && !to)) return true;
-    if (!rx && !tx) return csl_refuse(s, f.at, "%s: expected .rx, .tx or .invalid", names[k]);
+    if (!rx && !tx) return csl_refuse(s, p.f.at, "%s: expected .rx, .tx or .invalid", names[k]);
     out->rx[k] = rx ? from : out->rx[0];
     out->tx[k] = tx ? to : out->tx[0];
     return true;
@@ -91,25 +120,26 @@ static bool take_position(csl_sema *s, csl_fields *switches, uint32_t k, isa_rou
 static bool take_switches(csl_sema *s, csl_fields *cfg, int64_t color, isa_route *out) {
     static const char *const pops[] = {"no_pop", "always_pop", "pop_on_advance", "pop_on_advance_nop", NULL};
     static const uint32_t wse3 = 0x3ffu | 1u << 12 | 1u << 13 | 1u << 16 | 1u << 17 | 1u << 20 | 1u << 21;
-    csl_fields f;
-    bool given;
+    part p;
     int64_t position = 0;
     int pop = 0;
-    if (!nested(s, cfg, "switches", "switches", &f, &given) || !given) return !given;
+    if (!nested(s, cfg, "switches", false, &p)) return false;
+    if (!p.given) return true;
+    csl_fields *f = &p.f;
     const isa_wafer *w = s->unit->options->wafer;
     uint32_t able = w && w->switch_colors ? w->switch_colors : csl_is_wse3(s) ? wse3 : ~0u;
     if (!(able >> color & 1))
         return csl_refuse(
-            s, f.at, "color %" PRId64 " has no switch; on WSE-3 the colors 0-9, 12, 13, 16, 17, 20 and 21 have one",
+            s, f->at, "color %" PRId64 " has no switch; on WSE-3 the colors 0-9, 12, 13, 16, 17, 20 and 21 have one",
             color);
     for (uint32_t k = 1; k < 4; k++)
-        if (!take_position(s, &f, k, out)) return false;
-    if (!csl_take_int(s, &f, "current_switch_pos", 0, 3, &position, NULL) ||
-        !csl_take_flag(s, &f, "ring_mode", &out->ring) || !csl_take_choice(s, &f, "pop_mode", pops, &pop) ||
-        !csl_fields_done(s, &f))
+        if (!take_position(s, f, k, out)) return false;
+    if (!csl_take_int(s, f, "current_switch_pos", 0, 3, &position, NULL) ||
+        !csl_take_flag(s, f, "ring_mode", &out->ring) || !csl_take_choice(s, f, "pop_mode", pops, &pop) ||
+        !csl_fields_done(s, f))
         return false;
     if (position && !out->rx[position] && !out->tx[position])
-        return csl_refuse(s, f.at, "switches: .current_switch_pos is %" PRId64 ", but .pos%" PRId64 " is not valid",
+        return csl_refuse(s, f->at, "switches: .current_switch_pos is %" PRId64 ", but .pos%" PRId64 " is not valid",
                           position, position);
     out->position = (uint8_t)position;
     out->pop = (uint8_t)pop;
@@ -125,21 +155,23 @@ static bool take_u16(csl_sema *s, csl_fields *f, const char *name, uint16_t *out
 
 static bool take_filter(csl_sema *s, csl_fields *cfg, isa_filter *out) {
     static const char *const kinds[] = {"counter", "sparse_counter", "range", NULL};
-    csl_fields f;
-    bool given, fast;
+    part p;
+    bool fast;
     int kind = -1;
-    if (!nested(s, cfg, "filter", "filter", &f, &given) || !given) return !given;
-    if (!csl_take_choice(s, &f, "kind", kinds, &kind)) return false;
+    if (!nested(s, cfg, "filter", false, &p)) return false;
+    if (!p.given) return true;
+    csl_fields *f = &p.f;
+    if (!csl_take_choice(s, f, "kind", kinds, &kind)) return false;
     if (kind < 0)
-        return csl_refuse(s, f.at, "filter: .kind is missing: .{ .counter = true }, .sparse_counter or .range");
+        return csl_refuse(s, f->at, "filter: .kind is missing: .{ .counter = true }, .sparse_counter or .range");
     out->kind = (uint8_t)(ISA_FILTER_COUNTER + kind);
-    return csl_take_flag(s, &f, "count_data", &out->count_data) &&
-           csl_take_flag(s, &f, "count_control", &out->count_control) &&
-           csl_take_flag(s, &f, "filter_control", &out->filter_control) && csl_take_flag(s, &f, "fast_mode", &fast) &&
-           take_u16(s, &f, "init_counter", &out->init) && take_u16(s, &f, "limit1", &out->limit1) &&
-           take_u16(s, &f, "limit2", &out->limit2) && take_u16(s, &f, "max_counter", &out->max_counter) &&
-           take_u16(s, &f, "min_idx", &out->min_index) && take_u16(s, &f, "max_idx", &out->max_index) &&
-           csl_fields_done(s, &f);
+    return csl_take_flag(s, f, "count_data", &out->count_data) &&
+           csl_take_flag(s, f, "count_control", &out->count_control) &&
+           csl_take_flag(s, f, "filter_control", &out->filter_control) && csl_take_flag(s, f, "fast_mode", &fast) &&
+           take_u16(s, f, "init_counter", &out->init) && take_u16(s, f, "limit1", &out->limit1) &&
+           take_u16(s, f, "limit2", &out->limit2) && take_u16(s, f, "max_counter", &out->max_counter) &&
+           take_u16(s, f, "min_idx", &out->min_index) && take_u16(s, f, "max_idx", &out->max_index) &&
+           csl_fields_done(s, f);
 }
 
 static bool fits_machine(csl_sema *s, const isa_route *r, const csl_node *at) {
