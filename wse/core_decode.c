@@ -56,6 +56,18 @@ static uint32_t cycles_of(const isa_wafer *w, const core_instr *in) {
     return cycles;
 }
 
+static bool is_alone(uint8_t op) {
+    switch (isa_ops[op].timing) {
+    case ISA_TIME_LOAD:
+    case ISA_TIME_STORE:
+    case ISA_TIME_DSRSTEP: return false;
+    case ISA_TIME_JUMP: return op == ISA_JMP;
+    default: break;
+    }
+    return op != ISA_ACTIVATE && op != ISA_BLOCK && op != ISA_UNBLOCK && op != ISA_BLOCKUT && op != ISA_UNBLOCKUT &&
+           op != ISA_FLUSH && op != ISA_PRINT && op != ISA_FIFOLEN;
+}
+
 static void decode_one(const wse *m, core_program *q, uint32_t k) {
     const isa_instr *from = &q->p->code[k];
     core_instr *in = &q->code[k];
@@ -68,6 +80,7 @@ static void decode_one(const wse *m, core_program *q, uint32_t k) {
     decode_scalar(q, in, sources);
     in->cycles = (uint16_t)cycles_of(m->wafer, in);
     in->energy = (uint8_t)isa_ops[in->op].energy;
+    in->alone = is_alone(in->op);
     if (in->op == ISA_PRINT) q->prints = true;
     if (k && q->code[k - 1].op < ISA_SCALAR_OPS && isa_ops[q->code[k - 1].op].timing == ISA_TIME_FPU)
         for (int s = 0; s < 3 && !in->extra; s++)

@@ -41,7 +41,8 @@ typedef struct {
     uint32_t imm;
     uint16_t cycles; /* includes `extra` */
     uint8_t extra;   /* for using the float result of the instruction before it; not due when jumped to */
-    uint8_t energy;
+    uint8_t energy : 7;
+    uint8_t alone  : 1; /* touches registers and DSRs only: no microthread can tell when it happens */
 } core_instr;
 
 typedef struct {

@@ -79,17 +79,22 @@ static inline void store(uint16_t *p, int bits, uint32_t v) {
     if (bits == 32) p[1] = (uint16_t)(v >> 16);
 }
 
-/* Inlined into each instruction's loop, where f and the widths are constants. A width of 0 is a register operand or
- * none. */
-static inline __attribute__((always_inline)) void loop(dsd_loop *l, element *f, int d_bits, int a_bits, int b_bits) {
+/* Inlined into each instruction's loop, where f, the widths and the format are constants. A width of 0 is a register
+ * operand or none. */
+static inline __attribute__((always_inline)) void loop_in(dsd_loop *l, element *f, int d_bits, int a_bits, int b_bits,
+                                                          isa_fp16 fp16) {
     uint16_t *d = l->d;
     const uint16_t *a = l->a, *b = l->b;
-    dsd_context x = l->x;
+    dsd_context x = {.scalar = l->x.scalar, .carry = l->x.carry, .fp16 = fp16};
     for (uint32_t i = 0; i < l->n; i++) {
         store(d, d_bits, f(load(a, a_bits), load(b, b_bits), &x));
         d += l->d_stride, a += l->a_stride, b += l->b_stride;
     }
     l->x.carry = x.carry;
+}
+static inline __attribute__((always_inline)) void loop(dsd_loop *l, element *f, int d_bits, int a_bits, int b_bits) {
+    if (l->x.fp16 == ISA_BF16) loop_in(l, f, d_bits, a_bits, b_bits, ISA_BF16);
+    else loop_in(l, f, d_bits, a_bits, b_bits, ISA_F16);
 }
 
 #define DSD_OP(name, builtin, kind, d, s0, s1, w2, w3, energy)                                                         \

@@ -1,9 +1,9 @@
 /* The main thread's scalar instructions.
  *
  * One switch over predecoded instructions. The thread runs ahead of the clock until an instruction needs the fabric,
- * the log or a microthread, and at most CORE_AHEAD_CYCLES; while a microthread is alive it keeps to the clock. Such an
- * instruction is left at c->pc and executed when the clock has come to c->time. A faulting instruction is treated the
- * same way, before it has had an effect.
+ * the log or a microthread, and at most CORE_AHEAD_CYCLES; while a microthread is alive, only over instructions that
+ * touch registers alone. Any other is left at c->pc and executed when the clock has come to c->time. A faulting
+ * instruction is treated the same way, before it has had an effect.
  */
 #include "wse/core_internal.h"
 #include "wse/core_float.h"
@@ -421,9 +421,8 @@ void core_exec(wse *m, uint32_t pe, core *c, uint64_t now) {
     f.fp16 = f.q->p->fp16;
     outcome o = NEXT;
     for (uint32_t zero_cost = 0; zero_cost < CORE_AHEAD_CYCLES; zero_cost++) {
-        uint64_t limit = c->alive ? now + 1 : begin + CORE_AHEAD_CYCLES;
-        if (c->time >= limit) break;
         const core_instr *in = &f.q->code[c->pc];
+        if (c->time >= begin + CORE_AHEAD_CYCLES || (c->alive && c->time > now && !in->alone)) break;
         bool is_vector = in->op >= ISA_DSD_FIRST;
         o = is_vector ? vector(&f, in) : execute(&f, in);
         if (o == NEXT) {
