@@ -370,6 +370,7 @@ static bool write_sets(csl_sema *s, const set_table *t) {
     const layout_state *l = layout_of(s);
     m->route_sets = arena_push_n(m->memory, isa_route_set, t->index.count);
     if (!m->route_sets) return csl_oom(s), false;
+    m->route_set_count = 0;
     for (uint32_t i = 0; i < t->index.count; i++) {
         isa_route_set *set = &m->route_sets[m->route_set_count++];
         set->routes = arena_push_n(m->memory, isa_route, t->rows[i].count ? t->rows[i].count : 1);
