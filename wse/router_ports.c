@@ -71,7 +71,7 @@ void port_deliver(wse *m, uint32_t pe, uint32_t port, wse_wavelet w, uint64_t no
     q->e[at >= slots ? at - slots : at] = w;
     q->count++;
     r->ramp++;
-    if (!q->want) return;
+    if (!q->want && q->count > 1) return; /* the first wavelet wakes a core that never asked */
     q->want = 0;
     clock_wake(m, pe, now + f->ramp);
 }
