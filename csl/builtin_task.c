@@ -33,10 +33,10 @@ bool csl_task_of(csl_sema *s, const csl_value *v, const csl_node *at, const char
     bool id =
         k == CSL_T_LOCAL_TASK_ID || k == CSL_T_DATA_TASK_ID || k == CSL_T_CONTROL_TASK_ID || (any_port && k == port);
     if (!id)
-        return csl_refuse(s, at, "%s: expected a task, a task id%s, got '%s'", what,
-                          !any_port             ? ""
-                          : port == CSL_T_COLOR ? " or a color"
-                                                : " or an input_queue",
+        return csl_refuse(s, at, "%s: expected a task%s, got '%s'", what,
+                          !any_port             ? " or a task id"
+                          : port == CSL_T_COLOR ? ", a task id or a color"
+                                                : ", a task id or an input_queue",
                           v->type->text);
     if (v->where != CSL_KNOWN) return csl_refuse(s, at, "%s: the task must be known at compile time", what);
     if (v->i < 0 || v->i >= ISA_TASKS) return csl_refuse(s, at, "%s: there is no task %" PRId64, what, (int64_t)v->i);
