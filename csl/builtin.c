@@ -11,12 +11,18 @@ static const csl_builtin table[] = {
 #undef DSD_OP
 };
 
-/* A hundred rows, looked up once per CALL node that runs: the length and first letter decide nearly always. */
+static const uint8_t lengths[] = {
+#define BUILTIN(name, min_args, max_args, when, function) sizeof #name - 1,
+#include "csl/builtins.def"
+#undef BUILTIN
+#define DSD_OP(name, builtin, kind, d, s0, s1, w2, w3, energy) sizeof builtin - 1,
+#include "isa/dsd_ops.def"
+#undef DSD_OP
+};
+
 const csl_builtin *csl_find_builtin(str name) {
-    for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
-        const char *have = table[i].name;
-        if (name.n && have[0] == name.p[0] && str_is(name, have)) return &table[i];
-    }
+    for (size_t i = 0; i < sizeof table / sizeof *table; i++)
+        if (lengths[i] == name.n && !memcmp(table[i].name, name.p, name.n)) return &table[i];
     return NULL;
 }
 

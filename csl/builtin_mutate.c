@@ -161,6 +161,7 @@ csl_value csl_b_allocate_fifo(csl_sema *s, const csl_node *call) {
         return CSL_NOTHING;
     p->fifos[p->fifo_count] = fifo;
     d->fifos[p->fifo_count] = refs;
+    if (p->fifo_count == 255) return csl_error(s, call, "more than 255 fifos in one program are not supported");
     isa_dsd dsd = p->fifo_count++ | (isa_dsd)ISA_ENDLESS << 16 | (isa_dsd)ISA_FIFO << 48;
     return (csl_value){.type = s->unit->types.fifo, .dsd = dsd};
 }

@@ -149,7 +149,9 @@ csl_value csl_b_strcat(csl_sema *s, const csl_node *call) {
 
 csl_value csl_b_get_array(csl_sema *s, const csl_node *call) {
     csl_value v = csl_arg_string(s, call, 0, "the argument");
-    csl_value *e = v.type && v.s.n < 1 << 20 ? csl_elems_new(s, (uint32_t)v.s.n) : NULL;
+    if (!v.type) return CSL_NOTHING;
+    if (v.s.n > ISA_SRAM_WORDS) return csl_error(s, call, "@get_array: this string is larger than the memory of a PE");
+    csl_value *e = csl_elems_new(s, (uint32_t)v.s.n);
     if (!e) return CSL_NOTHING;
     uint32_t n = (uint32_t)v.s.n;
     for (uint32_t i = 0; i < n; i++) e[i] = csl_int(s->unit->types.u8, (unsigned char)v.s.p[i]);

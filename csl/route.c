@@ -22,8 +22,8 @@ bool csl_color_free(csl_sema *s, int64_t color, const csl_node *at) {
 
 /* ---- directions ---- */
 
-static bool one_direction(csl_sema *s, const csl_value *v, const csl_node *at, const char *what, bool rx,
-                          uint8_t *set) {
+static bool one_direction(csl_sema *s, const csl_value *v, const csl_node *at, bool rx, uint8_t *set) {
+    const char *what = rx ? ".rx" : ".tx";
     if (v->where != CSL_KNOWN) return csl_refuse(s, at, "%s must be known at compile time", what);
     if (v->type->kind == CSL_T_DIRECTION) return *set |= (uint8_t)(1u << v->i), true;
     if (!csl_is_int(v->type) || v->i < 0 || v->i > UINT16_MAX)
@@ -37,19 +37,17 @@ static bool one_direction(csl_sema *s, const csl_value *v, const csl_node *at, c
 static bool take_directions(csl_sema *s, csl_fields *f, const char *name, uint8_t *set, bool *given) {
     csl_value v;
     const csl_node *at = f->at;
-    char what[128];
     *set = 0;
     if (!csl_take(s, f, name, &v, &at)) return false;
     *given = v.type != NULL;
     if (!v.type) return true;
-    snprintf(what, sizeof what, "%s: .%s", f->what, name);
-    bool rx = name[0] == 'r',
-         many = v.type->kind == CSL_T_ARRAY || (v.type->kind == CSL_T_STRUCT && (v.type->tuple || !v.type->count));
-    if (!many) return one_direction(s, &v, at, what, rx, set);
+    bool rx = name[0] == 'r', empty = v.type->kind == CSL_T_STRUCT && !v.type->count;
+    bool many = v.type->kind == CSL_T_ARRAY || (v.type->kind == CSL_T_STRUCT && v.type->tuple) || empty;
+    if (!many) return one_direction(s, &v, at, rx, set);
     if (v.where != CSL_KNOWN || v.type->count > 64)
-        return csl_refuse(s, at, "%s: expected a few known directions", what);
+        return csl_refuse(s, at, "%s: .%s: expected a few known directions", f->what, name);
     for (uint32_t i = 0; i < v.type->count; i++)
-        if (!one_direction(s, csl_elem(&v, i), at, what, rx, set)) return false;
+        if (!one_direction(s, csl_elem(&v, i), at, rx, set)) return false;
     return true;
 }
 
@@ -113,7 +111,7 @@ static bool take_position(csl_sema *s, csl_fields *switches, uint32_t k, isa_rou
     if (invalid || (rx && !from) || (tx && !to)) return true;
     if (!rx && !tx) return csl_refuse(s, p.f.at, "%s: expected .rx, .tx or .invalid", names[k]);
     out->rx[k] = rx ? from : out->rx[0];
-    out->tx[k] = tx ? to : out->tx[0];
+    out->tx[k] = tx ? to : isa_inherited_tx(out->rx[k], out->tx[0]);
     return true;
 }
 
