@@ -54,13 +54,25 @@ static isa_scalar scalar_of(const csl_type *t) {
     }
 }
 
+/* The name in the image: that of the variable, or what `linkname` says. */
+static const char *link_name(csl_sema *s, const csl_global *g) {
+    if (!g->node->d) return g->name;
+    csl_context c = csl_enter(s, g->module);
+    csl_value v = csl_eval_known(s, g->node->d);
+    csl_leave(s, &c);
+    if (v.type && v.type->kind != CSL_T_STRING) csl_error(s, g->node->d, "linkname needs a string, not '%s'", v.type->text);
+    return v.type && v.type->kind == CSL_T_STRING ? arena_strndup(s->unit->memory, v.s.p, v.s.n) : NULL;
+}
+
 static bool add_symbol(csl_sema *s, csl_global *g) {
     const csl_type *t = g->type->kind == CSL_T_ARRAY ? g->type->elem : g->type;
     uint32_t line, source;
+    const char *name = link_name(s, g);
+    if (!name) return false;
     csl_line_of(s, g->module, g->node, &source, &line);
     isa_symbol *sym = csl_new_symbol(s);
     if (!sym) return false;
-    *sym = (isa_symbol){.name = g->name, .kind = ISA_SYM_DATA, .scalar = (uint8_t)scalar_of(t), .bits = (uint8_t)(t->words * 16),
+    *sym = (isa_symbol){.name = name, .kind = ISA_SYM_DATA, .scalar = (uint8_t)scalar_of(t), .bits = (uint8_t)(t->words * 16),
                         .word = g->word, .elements = g->type->kind == CSL_T_ARRAY ? g->type->count : 1, .source = source, .line = line};
     g->symbol = s->out->symbol_count;
     return true;

@@ -234,6 +234,14 @@ typedef struct {
     isa_filter filter;
 } isa_route;
 
+/* The outputs of a switch position that overrides the input alone: those of the base, without the side the wavelets now come
+ * from, unless nothing else is left. Inferred: a public program (cholesky) has a base WEST -> {RAMP, EAST} and a position {rx = RAMP}, and
+ * would drown in its own wavelets otherwise, while a base RAMP -> RAMP does loop (spmv-hypersparse). */
+static inline uint8_t isa_inherited_tx(uint8_t rx, uint8_t base_tx) {
+    uint8_t rest = base_tx & (uint8_t)~rx;
+    return rest ? rest : base_tx;
+}
+
 /* All routes of a router. PEs with equal routes share one set; set 0 is empty. */
 typedef struct {
     isa_route *routes;

@@ -590,7 +590,6 @@ static void wse3_is_as_measured(void **state) {
     assert_true(s.link_interval_num == 9 && s.link_interval_den == 8 && s.bank_conflicts);
     rate_is(&s, ISA_D_MOV16, 241, 50);
     rate_is(&s, ISA_D_FMACS, 1, 2);
-    assert_true(s.host_transaction_s > w.host_transaction_s);
 }
 
 static void older_wafers_differ(void **state) {

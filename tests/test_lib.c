@@ -1,5 +1,6 @@
 /* The standard modules (lib/): programs in tests/lib compiled and run; <math> against the C library. */
 #include "base/half.h"
+#include "base/mem.h"
 #include "base/rng.h"
 #include "csl/csl.h"
 #include "wse/wse.h"
@@ -14,7 +15,7 @@ enum { N = 256, ROUNDS = 24 };
 
 typedef struct {
     diag *d;
-    isa_wafer wafer;
+    isa_wafer *wafer;
     isa_image *image;
     wse *m;
 } machine;
@@ -37,13 +38,13 @@ static isa_image *one_pe(const char *path, const csl_options *o, diag *d) {
 
 /* A program without a layout, or a layout with parameters. */
 static machine load(const char *path, isa_arch arch, isa_fp16 fp16, const csl_param *params, uint32_t count) {
-    machine k = {.d = diag_new()};
+    machine k = {.d = diag_new(), .wafer = mem_alloc(sizeof *k.wafer)};
     char file[64];
     snprintf(file, sizeof file, "data/machines/wse%d.json", arch);
-    if (!isa_wafer_read(&k.wafer, file, "vendor-sim", k.d)) fail_msg("%s", diag_text(k.d));
-    csl_options o = {.arch = arch, .wafer = &k.wafer, .library = "lib", .fp16 = fp16, .params = params, .param_count = count};
+    if (!isa_wafer_read(k.wafer, file, "vendor-sim", k.d)) fail_msg("%s", diag_text(k.d));
+    csl_options o = {.arch = arch, .wafer = k.wafer, .library = "lib", .fp16 = fp16, .params = params, .param_count = count};
     k.image = params ? csl_compile(path, &o, k.d) : one_pe(path, &o, k.d);
-    k.m = k.image ? wse_new(&k.wafer, k.image, &(wse_options){.threads = 1}, k.d) : NULL;
+    k.m = k.image ? wse_new(k.wafer, k.image, &(wse_options){.threads = 1}, k.d) : NULL;
     if (!k.m) fail_msg("%s:\n%s", path, diag_text(k.d));
     return k;
 }
@@ -51,6 +52,7 @@ static machine load(const char *path, isa_arch arch, isa_fp16 fp16, const csl_pa
 static void unload(machine *k) {
     wse_free(k->m);
     isa_image_free(k->image);
+    mem_free(k->wafer);
     diag_free(k->d);
 }
 
@@ -63,7 +65,9 @@ static uint16_t *symbol(const machine *k, uint32_t pe, const char *name) {
 }
 
 static void run(machine *k) {
-    if (wse_run(k->m, 100000000, false) == WSE_FAULT) fail_msg("%s", wse_fault_text(k->m));
+    wse_stop stop = wse_run(k->m, 100000000, false);
+    if (stop == WSE_FAULT) fail_msg("%s", wse_fault_text(k->m));
+    if (stop == WSE_LIMIT) fail_msg("still running");
 }
 
 /* ---- <math> ---- */

@@ -70,8 +70,9 @@ static void rewrite_route(const spot *s, uint16_t v) {
     uint8_t rx = v >> 5 & ALL_DIRS, tx = (uint8_t)((v & ALL_DIRS) | (p->tx[0] & HOST_BITS));
     for (uint32_t i = 1; i < 4; i++) {
         if (!valid(p, i)) continue;
+        bool inherits = p->tx[i] == isa_inherited_tx(p->rx[i], p->tx[0]) || p->tx[i] == p->tx[0];
         if (p->rx[i] == p->rx[0]) p->rx[i] = rx;
-        if (p->tx[i] == p->tx[0]) p->tx[i] = tx;
+        if (inherits) p->tx[i] = p->rx[i] == rx ? tx : isa_inherited_tx(p->rx[i], tx);
     }
     p->rx[0] = rx;
     p->tx[0] = tx;
@@ -102,7 +103,7 @@ static void write_switch(const spot *s, uint16_t v, uint64_t now) {
         if (!(changed >> (4 * (i - 1)) & 15)) continue;
         bool ok = dir < DIR_INVALID;
         p->rx[i] = !ok ? 0 : bits & 8 ? (uint8_t)ISA_BIT(dir) : p->rx[0];
-        p->tx[i] = !ok ? 0 : bits & 8 ? p->tx[0] : (uint8_t)ISA_BIT(dir);
+        p->tx[i] = !ok ? 0 : bits & 8 ? isa_inherited_tx(p->rx[i], p->tx[0]) : (uint8_t)ISA_BIT(dir);
     }
     if (changed >> BIT_RING & 1) p->ring = v >> BIT_RING & 1;
     s->l->position = v >> 13 & 3;

@@ -44,19 +44,21 @@ void lane_advance(lane *l, const plan *p) {
     lane_take_position(l, p);
 }
 
-static bool pops(uint8_t mode, uint32_t command) {
-    return mode == ISA_ALWAYS_POP || (mode == ISA_POP_ON_ADVANCE && command == CMD_ADVANCE) ||
-           (mode == ISA_POP_ON_ADVANCE_NOP && (command == CMD_ADVANCE || command == CMD_NOP));
+/* `advanced`: the switch did move. An advance at the last position moves nothing and is not popped either: it is meant for a router
+ * further on. Inferred: in the public cholesky program the finished PEs of a row pass the next one its advance. */
+static bool pops(uint8_t mode, uint32_t command, bool advanced) {
+    return mode == ISA_ALWAYS_POP || (mode == ISA_POP_ON_ADVANCE && advanced) ||
+           (mode == ISA_POP_ON_ADVANCE_NOP && (advanced || command == CMD_NOP));
 }
 
 uint32_t control_apply(wse *m, uint32_t pe, lane *l, const plan *p, uint32_t payload, uint64_t now) {
-    uint32_t command = control_command(payload) & 3;
+    uint32_t command = control_command(payload) & 3, before = l->position;
     if (command == CMD_ADVANCE) lane_advance(l, p);
     if (command == CMD_RESET) l->position = 0;
     if (command == CMD_TEARDOWN) l->teardown = true;
     lane_take_position(l, p);
     if (command == CMD_TEARDOWN) core_raise(m, pe, now);
-    return pops(p->pop, command) ? control_popped(payload) : payload;
+    return pops(p->pop, command, command == CMD_ADVANCE && l->position != before) ? control_popped(payload) : payload;
 }
 
 /* ---- filters ---- */
