@@ -179,7 +179,59 @@ static void math_of_16_bits(void **state) {
     for (uint32_t f = 0; f <= FUNCTIONS; f++) print_message("%-10s %.2f ulp of 16 bits\n", f < FUNCTIONS ? functions[f].name : "r_pow", worst[1][f]);
 }
 
+/* ---- <collectives_2d> ---- */
+
+enum { WORDS = 3, ROOTS = 3 };
+
+static uint32_t word32(const machine *k, uint32_t pe, const char *name, uint32_t i) {
+    const uint16_t *w = symbol(k, pe, name);
+    return w[2 * i] | (uint32_t)w[2 * i + 1] << 16;
+}
+
+static void check_reduce(const machine *k, uint32_t pe, const char *name, uint32_t r, uint32_t size) {
+    for (uint32_t i = 0; i < WORDS; i++) {
+        uint32_t sum = size * (10 * r + i) + 100 * (size * (size - 1) / 2);
+        assert_true(f32_from_bits(word32(k, pe, name, r * WORDS + i)) == (float)sum);
+    }
+}
+
+/* One axis of one PE: `id` of `size`. */
+static void check_axis(const machine *k, uint32_t pe, const char *axis, uint32_t id, uint32_t size) {
+    char name[4][32];
+    static const char *const what[] = {"broadcast", "scatter", "gather", "reduce"};
+    for (int i = 0; i < 4; i++) snprintf(name[i], sizeof *name, "run_%s.got_%s", axis, what[i]);
+    for (uint32_t r = 0; r < ROOTS; r++) {
+        uint32_t root = r == 0 ? 0 : r == 1 ? size - 1 : size / 2, all = WORDS * size;
+        for (uint32_t i = 0; i < WORDS; i++) {
+            assert_int_equal(word32(k, pe, name[0], r * WORDS + i), 100 * root + 10 * r + i);
+            assert_int_equal(word32(k, pe, name[1], r * WORDS + i), 1000 * (root + 1) + id * WORDS + i);
+        }
+        for (uint32_t i = 0; i < all && id == root; i++)
+            assert_int_equal(word32(k, pe, name[2], r * all + i), 100 * (i / WORDS) + 10 * r + i % WORDS);
+        if (id == root) check_reduce(k, pe, name[3], r, size);
+    }
+}
+
+static void collectives(void **state) {
+    (void)state;
+    static const uint32_t sizes[][2] = {{1, 1}, {2, 1}, {1, 5}, {5, 3}, {17, 2}, {165, 1}};
+    for (uint32_t s = 0; s < sizeof sizes / sizeof *sizes; s++)
+        for (int arch = ISA_WSE2; arch <= ISA_WSE3; arch++) {
+            uint32_t w = sizes[s][0], h = sizes[s][1];
+            const csl_param params[] = {{"W", w}, {"H", h}};
+            machine k = load("tests/lib/collectives.csl", (isa_arch)arch, ISA_F16, params, 2);
+            run(&k);
+            for (uint32_t pe = 0; pe < w * h; pe++) {
+                assert_int_equal(*symbol(&k, pe, "run_x.steps"), 15);
+                assert_int_equal(*symbol(&k, pe, "run_y.steps"), 15);
+                check_axis(&k, pe, "x", pe % w, w);
+                check_axis(&k, pe, "y", pe / w, h);
+            }
+            unload(&k);
+        }
+}
+
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(math_of_32_bits), cmocka_unit_test(math_of_16_bits)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(math_of_32_bits), cmocka_unit_test(math_of_16_bits), cmocka_unit_test(collectives)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

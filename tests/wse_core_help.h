@@ -100,6 +100,7 @@ bool fabric_config_write(wse *m, uint32_t pe, uint32_t address, uint16_t value, 
     return true;
 }
 uint32_t fabric_teardown_pending(const wse *m, uint32_t pe) { return pe == 0 ? m->fabric->teardown : 0; }
+uint32_t fabric_teardown_take(wse *m, uint32_t pe) { return fabric_teardown_pending(m, pe); }
 
 void clock_wake(wse *m, uint32_t pe, uint64_t cycle) {
     struct clockwork *k = m->clock;

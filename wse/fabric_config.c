@@ -91,7 +91,7 @@ static void write_color(const spot *s, uint16_t v, uint64_t now) {
     bool was = s->l->teardown;
     s->l->teardown = v >> BIT_TEARDOWN & 1;
     settle(s);
-    if (s->l->teardown && !was) core_raise(s->m, s->pe, now);
+    if (s->l->teardown && !was) s->l->raised = true, core_raise(s->m, s->pe, now);
 }
 
 static void write_switch(const spot *s, uint16_t v, uint64_t now) {
@@ -119,6 +119,18 @@ uint32_t fabric_teardown_pending(const wse *m, uint32_t pe) {
     for (uint32_t i = 0; i < f->shapes[r->shape].lanes; i++) {
         const lane *l = &f->lanes[r->lanes + i];
         set |= (uint32_t)l->teardown << l->color;
+    }
+    return set;
+}
+
+uint32_t fabric_teardown_take(wse *m, uint32_t pe) {
+    fabric *f = m->fabric;
+    const router *r = &f->routers[pe];
+    uint32_t set = 0;
+    for (uint32_t i = 0; i < f->shapes[r->shape].lanes; i++) {
+        lane *l = &f->lanes[r->lanes + i];
+        set |= (uint32_t)(l->raised && l->teardown) << l->color;
+        l->raised = false;
     }
     return set;
 }

@@ -97,7 +97,7 @@ typedef struct {
     uint8_t dirs, position;
     uint8_t port; /* input queue, NO_PORT */
     uint8_t color;
-    bool teardown, filtered;
+    bool teardown, raised, filtered; /* raised: entered teardown and no handler was told so far */
     uint8_t fast; /* one link in, one link out: the direction out; else NOT_FAST */
 } lane;
 

@@ -71,6 +71,9 @@ void fabric_advance_switch(wse *m, uint32_t pe, uint32_t color);             /* 
 bool fabric_config_read(const wse *m, uint32_t pe, uint32_t address, uint16_t *value);  /* addresses of the fabric in isa/config.h; false: not mine */
 bool fabric_config_write(wse *m, uint32_t pe, uint32_t address, uint16_t value, uint64_t now);
 uint32_t fabric_teardown_pending(const wse *m, uint32_t pe);                 /* colors whose teardown has not been exited */
+/* Colors that entered teardown by a command or a write since the last call. A color that starts in teardown is not among them: the
+ * public allreduce code waits for task 29 once per command and configures the first state itself. */
+uint32_t fabric_teardown_take(wse *m, uint32_t pe);
 uint64_t fabric_hash(const wse *m, uint32_t pe, uint64_t seed);
 void fabric_count(const wse *m, uint32_t pe, wse_counters *out);             /* adds its own */
 void fabric_explain(const wse *m, uint32_t pe, strbuf *out);                 /* what is stuck at this router, one line each */

@@ -55,7 +55,7 @@ uint32_t control_apply(wse *m, uint32_t pe, lane *l, const plan *p, uint32_t pay
     uint32_t command = control_command(payload) & 3, before = l->position;
     if (command == CMD_ADVANCE) lane_advance(l, p);
     if (command == CMD_RESET) l->position = 0;
-    if (command == CMD_TEARDOWN) l->teardown = true;
+    if (command == CMD_TEARDOWN) l->teardown = l->raised = true;
     lane_take_position(l, p);
     if (command == CMD_TEARDOWN) core_raise(m, pe, now);
     return pops(p->pop, command, command == CMD_ADVANCE && l->position != before) ? control_popped(payload) : payload;

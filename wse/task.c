@@ -113,7 +113,7 @@ void task_handler_return(wse *m, uint32_t pe, core *c, uint64_t time) {
 
 static bool start_teardown(wse *m, uint32_t pe, core *c, uint64_t now) {
     const isa_program *p = wse_program(m, pe);
-    c->handler_colors = fabric_teardown_pending(m, pe);
+    c->handler_colors = fabric_teardown_take(m, pe);
     c->handler_queues = c->flushed;
     if (call_handler(m, pe, c, now)) return true;
     if (!p->tasks[ISA_TASK_TEARDOWN].kinds) return false;

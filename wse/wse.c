@@ -44,12 +44,6 @@ static bool image_fits(const isa_wafer *w, const isa_image *image, diag *d) {
     return true;
 }
 
-/* Colors that start in teardown: their handlers are due at once. */
-static void raise_teardowns(wse *m) {
-    for (uint32_t pe = 0; pe < m->pes; pe++)
-        if (fabric_teardown_pending(m, pe)) core_raise(m, pe, 0);
-}
-
 wse *wse_new(const isa_wafer *w, const isa_image *image, const wse_options *o, diag *d) {
     if (!image_fits(w, image, d)) return NULL;
     wse *m = mem_alloc(sizeof *m);
@@ -68,7 +62,6 @@ wse *wse_new(const isa_wafer *w, const isa_image *image, const wse_options *o, d
         wse_free(m);
         return NULL;
     }
-    raise_teardowns(m);
     return m;
 }
 
