@@ -366,11 +366,13 @@ static csl_place index_place(csl_sema *s, const csl_node *n) {
         }
     }
     const csl_type *t = base.type;
-    if (t->kind == CSL_T_STRUCT && t->tuple && base.kind == CSL_AT_CELL) {
+    if (t->kind == CSL_T_STRUCT && t->tuple && (base.kind == CSL_AT_CELL || base.kind == CSL_AT_MEM)) {
         __int128 i;
         if (!n->b || n->b->next) return place_fail(csl_error(s, n, "a tuple takes one index"));
         if (!csl_eval_int(s, n->b, 0, (__int128)t->count - 1, "a tuple index", &i)) return nowhere();
-        return element(s, base, t->members[i].type, (position){.ok = true, .known = (int64_t)i}, n);
+        const csl_member *m = &t->members[i];
+        if (base.kind == CSL_AT_MEM) return in_memory(m->type, base.mem.base, base.mem.offset + (int32_t)m->word, base.mem.global, base.is_const);
+        return element(s, base, m->type, (position){.ok = true, .known = (int64_t)i}, n);
     }
     if (t->kind != CSL_T_ARRAY) return place_fail(csl_error(s, n, "'%s' cannot be indexed", t->text));
     position at = indices(s, t, n->b, n);
