@@ -115,7 +115,7 @@ static bool lane_pick(fabric *f, band *b, router *r, uint32_t pe, uint32_t lane_
     k->lane_no = (uint8_t)lane_no;
     k->tx = l->tx;
     if (!k->tx) return false; /* a position without outputs: it waits for the switch */
-    if ((e.meta & 1) && (control_command(e.data) & 4)) k->tx &= (uint8_t)~RAMP_BITS;
+    if ((e.meta & 1) && (control_command(e.data) & 4)) k->tx &= (uint8_t)~(RAMP_BITS | HOST_BITS);
     if (k->tx & HOST_BITS) {
         streams_offer(b->m, b, pe, l->color);
         return false;
@@ -377,8 +377,12 @@ bool router_take_for_host(fabric *f, band *b, uint32_t pe, uint32_t lane_no, uin
     uint32_t soonest = UINT32_MAX;
     buffer *in = ready_input(f, l, now, &dir, &soonest);
     if (!in) return false;
-    *data = in->e[in->taken.head & f->buffer_mask].data;
+    pick k = {.l = l, .in = in, .lane_no = (uint8_t)lane_no, .dir = dir};
+    flit e = in->e[in->taken.head & f->buffer_mask];
+    uint32_t onwards;
+    *data = e.data;
     buffer_pop(f, b, r, pe, l, in, dir, now);
+    if (e.meta & 3) change_lane(f, b, r, pe, &k, e, &onwards, now);
     r->hot |= 1u << lane_no;
     wake_router(b, pe, now + 1);
     return true;
