@@ -5,6 +5,7 @@
  * touch registers alone. Any other is left at c->pc and executed when the clock has come to c->time. A faulting
  * instruction is treated the same way, before it has had an effect.
  */
+#include "isa/config.h"
 #include "wse/core_internal.h"
 #include "wse/core_float.h"
 
@@ -70,10 +71,27 @@ static void time_control(core *c, uint32_t what) {
 
 static inline bool inside(uint32_t address, uint32_t words) { return address <= ISA_SRAM_WORDS - words; }
 
+/* Pointers reach the configuration space as well (public programs poke color words through them): one word, or two for 32 bits. */
+static outcome poke(frame *f, const core_instr *in, uint32_t address, bool is_store) {
+    core *c = f->c;
+    bool wide = in->op == ISA_LD32 || in->op == ISA_ST32;
+    uint32_t low = 0, high = 0;
+    if (address < ISA_CFG_FIRST || address + wide > ISA_CFG_LAST)
+        return wrong(f, is_store ? "store outside the memory: address" : "load outside the memory: address", address);
+    if (c->time > f->now) return SYNC;
+    bool ok = is_store ? core_config_write(f->m, f->pe, c, address, c->r[in->d] & 0xffff, f->now) &&
+                             (!wide || core_config_write(f->m, f->pe, c, address + 1, c->r[in->d] >> 16, f->now))
+                       : core_config_read(f->m, f->pe, c, address, &low) &&
+                             (!wide || core_config_read(f->m, f->pe, c, address + 1, &high));
+    if (!ok) return wrong(f, "no such configuration word", address);
+    if (!is_store) c->r[in->d] = in->op == ISA_LD16S ? (uint32_t)(int16_t)low : low | high << 16;
+    return NEXT;
+}
+
 static inline outcome load(frame *f, const core_instr *in) {
     core *c = f->c;
-    uint32_t address = c->r[in->a] + in->imm;
-    if (!inside(address, in->op == ISA_LD32 ? 2 : 1)) return wrong(f, "load outside the memory: address", address);
+    uint32_t address = (c->r[in->a] + in->imm) & 0xffff;
+    if (!inside(address, in->op == ISA_LD32 ? 2 : 1)) return poke(f, in, address, false);
     const uint16_t *p = f->memory + address;
     c->r[in->d] = in->op == ISA_LD16U   ? p[0]
                   : in->op == ISA_LD16S ? (uint32_t)(int16_t)p[0]
@@ -84,8 +102,8 @@ static inline outcome load(frame *f, const core_instr *in) {
 
 static inline outcome store(frame *f, const core_instr *in) {
     core *c = f->c;
-    uint32_t address = c->r[in->a] + in->imm;
-    if (!inside(address, in->op == ISA_ST32 ? 2 : 1)) return wrong(f, "store outside the memory: address", address);
+    uint32_t address = (c->r[in->a] + in->imm) & 0xffff;
+    if (!inside(address, in->op == ISA_ST32 ? 2 : 1)) return poke(f, in, address, true);
     f->memory[address] = (uint16_t)c->r[in->d];
     if (in->op == ISA_ST32) f->memory[address + 1] = (uint16_t)(c->r[in->d] >> 16);
     c->n[CORE_N_sram_words_written] += in->op == ISA_ST32 ? 2 : 1;
@@ -153,7 +171,7 @@ static outcome flush(frame *f, const core_instr *in) {
 
 static outcome configuration(frame *f, const core_instr *in) {
     core *c = f->c;
-    uint32_t address = c->r[in->a] + in->imm;
+    uint32_t address = (c->r[in->a] + in->imm) & 0xffff;
     if (c->time > f->now) return SYNC;
     bool ok = in->op == ISA_LDCFG ? core_config_read(f->m, f->pe, c, address, &c->r[in->d])
                                   : core_config_write(f->m, f->pe, c, address, c->r[in->d], f->now);
