@@ -42,7 +42,8 @@ static machine load(const char *path, isa_arch arch, isa_fp16 fp16, const csl_pa
     char file[64];
     snprintf(file, sizeof file, "data/machines/wse%d.json", arch);
     if (!isa_wafer_read(k.wafer, file, "vendor-sim", k.d)) fail_msg("%s", diag_text(k.d));
-    csl_options o = {.arch = arch, .wafer = k.wafer, .library = "lib", .fp16 = fp16, .params = params, .param_count = count};
+    csl_options o = {
+        .arch = arch, .wafer = k.wafer, .library = "lib", .fp16 = fp16, .params = params, .param_count = count};
     k.image = params ? csl_compile(path, &o, k.d) : one_pe(path, &o, k.d);
     k.m = k.image ? wse_new(k.wafer, k.image, &(wse_options){.threads = 1}, k.d) : NULL;
     if (!k.m) fail_msg("%s:\n%s", path, diag_text(k.d));
@@ -83,13 +84,15 @@ static const struct {
     unary exact;
     int ulp;
 } functions[] = {
-    {"r_exp", exp, 120}, {"r_log", log, 150}, {"r_sin", sin, 200}, {"r_cos", cos, 200}, {"r_tanh", tanh, 250},
-    {"r_sig", sigmoid, 250}, {"r_sqrt", sqrt, 51}, {"r_inv", inverse, 51}, {"r_invsqrt", inverse_root, 151},
-    {"r_floor", floor, 0}, {"r_ceil", ceil, 0}, {"r_abs", fabs, 0},
+    {"r_exp", exp, 120},   {"r_log", log, 150},    {"r_sin", sin, 200},
+    {"r_cos", cos, 200},   {"r_tanh", tanh, 250},  {"r_sig", sigmoid, 250},
+    {"r_sqrt", sqrt, 51},  {"r_inv", inverse, 51}, {"r_invsqrt", inverse_root, 151},
+    {"r_floor", floor, 0}, {"r_ceil", ceil, 0},    {"r_abs", fabs, 0},
 };
 enum { FUNCTIONS = sizeof functions / sizeof *functions };
 
-/* Distance of `got` from `exact` in units in the last place of a format of `digits` bits whose smallest exponent is `low`. */
+/* Distance of `got` from `exact` in units in the last place of a format of `digits` bits whose smallest exponent is
+ * `low`. */
 static double distance(double got, double exact, int digits, int low, double max) {
     if (isnan(exact) || isnan(got)) return isnan(exact) && isnan(got) ? 0 : INFINITY;
     if (fabs(exact) >= max && fabs(got) > max) return signbit(exact) == signbit(got) ? 0 : INFINITY;
@@ -104,13 +107,16 @@ static double worst[2][FUNCTIONS + 1];
 static void judge(bool half, uint32_t f, const char *name, double limit, double x, double y, double got, double exact) {
     double off = half ? distance(got, exact, 11, -13, 65519.9) : distance(got, exact, 24, -125, 3.4028235677973362e38);
     if (off > worst[half][f]) worst[half][f] = off;
-    if (off > limit) fail_msg("%s%s(%a, %a) = %a, exact %a: %g ulp", name, half ? " of 16 bits" : "", x, y, got, exact, off);
+    if (off > limit)
+        fail_msg("%s%s(%a, %a) = %a, exact %a: %g ulp", name, half ? " of 16 bits" : "", x, y, got, exact, off);
 }
 
 /* Arguments of every size, near multiples of pi / 2, small ones, and the special ones. */
 static float argument(rng *r, uint32_t i, uint32_t round) {
-    static const float special[] = {0, -0.0f, 1, -1, INFINITY, -INFINITY, NAN, 1e-45f, -1e-45f, 3.4e38f, -3.4e38f, 1.1754944e-38f,
-                                    0.5f, -0.5f, 2, 88.72284f, -87.5f, -103.9f, 1.4142135f, 1.4142137f, 0.70710677f, 16384, 8388607.5f, 9e6f};
+    static const float special[] = {0,          -0.0f,      1,           -1,        INFINITY,   -INFINITY,
+                                    NAN,        1e-45f,     -1e-45f,     3.4e38f,   -3.4e38f,   1.1754944e-38f,
+                                    0.5f,       -0.5f,      2,           88.72284f, -87.5f,     -103.9f,
+                                    1.4142135f, 1.4142137f, 0.70710677f, 16384,     8388607.5f, 9e6f};
     if (i < sizeof special / sizeof *special && round < 4) return special[i];
     double u = rng_f64(r);
     switch (round % 6) {
@@ -134,7 +140,8 @@ static void math_of_32_bits(void **state) {
             y[i] = argument(&r, i % 7 ? N : i / 7, (uint32_t)rng_u64(&r) % 6);
         }
         run(&k);
-        const float *p = (const float *)(void *)symbol(&k, 0, "r_pow"), *max = (const float *)(void *)symbol(&k, 0, "r_max");
+        const float *p = (const float *)(void *)symbol(&k, 0, "r_pow"),
+                    *max = (const float *)(void *)symbol(&k, 0, "r_max");
         const float *scale = (const float *)(void *)symbol(&k, 0, "r_scale");
         const uint16_t *classes = symbol(&k, 0, "classes");
         for (uint32_t i = 0; i < N; i++) {
@@ -142,7 +149,8 @@ static void math_of_32_bits(void **state) {
             for (uint32_t f = 0; f < FUNCTIONS; f++) {
                 const float *got = (const float *)(void *)symbol(&k, 0, functions[f].name);
                 if ((functions[f].exact == sin || functions[f].exact == cos) && fabs(v) > 51471) continue;
-                judge(false, f, functions[f].name, functions[f].ulp / 100.0, v, 0, (double)got[i], functions[f].exact(v));
+                judge(false, f, functions[f].name, functions[f].ulp / 100.0, v, 0, (double)got[i],
+                      functions[f].exact(v));
             }
             judge(false, FUNCTIONS, "r_pow", 2.5, v, (double)y[i], (double)p[i], pow(v, (double)y[i]));
             assert_true(isnan(x[i]) ? classes[i] % 2 == 1 : !(classes[i] & 1));
@@ -154,7 +162,8 @@ static void math_of_32_bits(void **state) {
         }
         unload(&k);
     }
-    for (uint32_t f = 0; f <= FUNCTIONS; f++) print_message("%-10s %.2f ulp\n", f < FUNCTIONS ? functions[f].name : "r_pow", worst[0][f]);
+    for (uint32_t f = 0; f <= FUNCTIONS; f++)
+        print_message("%-10s %.2f ulp\n", f < FUNCTIONS ? functions[f].name : "r_pow", worst[0][f]);
 }
 
 static void math_of_16_bits(void **state) {
@@ -171,12 +180,14 @@ static void math_of_16_bits(void **state) {
         for (uint32_t i = 0; i < N; i++) {
             double v = (double)f32_from_f16(x[i]), w = (double)f32_from_f16(y[i]);
             for (uint32_t f = 0; f < FUNCTIONS; f++)
-                judge(true, f, functions[f].name, 1, v, 0, (double)f32_from_f16(symbol(&k, 0, functions[f].name)[i]), functions[f].exact(v));
+                judge(true, f, functions[f].name, 1, v, 0, (double)f32_from_f16(symbol(&k, 0, functions[f].name)[i]),
+                      functions[f].exact(v));
             judge(true, FUNCTIONS, "r_pow", 1, v, w, (double)f32_from_f16(symbol(&k, 0, "r_pow")[i]), pow(v, w));
         }
         unload(&k);
     }
-    for (uint32_t f = 0; f <= FUNCTIONS; f++) print_message("%-10s %.2f ulp of 16 bits\n", f < FUNCTIONS ? functions[f].name : "r_pow", worst[1][f]);
+    for (uint32_t f = 0; f <= FUNCTIONS; f++)
+        print_message("%-10s %.2f ulp of 16 bits\n", f < FUNCTIONS ? functions[f].name : "r_pow", worst[1][f]);
 }
 
 /* ---- <collectives_2d> ---- */
@@ -232,6 +243,7 @@ static void collectives(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(math_of_32_bits), cmocka_unit_test(math_of_16_bits), cmocka_unit_test(collectives)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(math_of_32_bits), cmocka_unit_test(math_of_16_bits),
+                                       cmocka_unit_test(collectives)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
