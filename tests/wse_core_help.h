@@ -259,7 +259,7 @@ static inline world *world_new(isa_arch arch, uint32_t programs) {
                  .pes = PES,
                  .fabric = &w->fabric,
                  .clock = &w->clock};
-    w->m.memory = mem_alloc_n(PES, ISA_SRAM_WORDS * sizeof(uint16_t));
+    w->m.memory = mem_alloc_n(PES, WSE_STRIDE_WORDS * sizeof(uint16_t));
     assert_non_null(w->m.memory);
     return w;
 }

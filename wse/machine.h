@@ -26,13 +26,17 @@ typedef struct fabric fabric;   /* fabric.c: routers, links, ramp queues, host s
 typedef struct cores cores;     /* core.c: registers, tasks, microthreads, DSRs */
 typedef struct clockwork clockwork; /* clock.c: wheel, bands, threads */
 
+/* From one PE's memory to the next: an odd number of cache lines, or else the same word of all PEs would compete for a few
+ * sets of the host's caches. */
+enum { WSE_STRIDE_WORDS = ISA_SRAM_WORDS + 96 };
+
 struct wse {
     const isa_wafer *wafer;
     const isa_image *image;
     wse_options options;
     uint32_t width, height, pes;
     uint64_t cycle;
-    uint16_t *memory;      /* [pes][ISA_SRAM_WORDS], reserved address space, pages appear when touched */
+    uint16_t *memory;      /* [pes][WSE_STRIDE_WORDS], reserved address space, pages appear when touched */
     fabric *fabric;
     cores *cores;
     clockwork *clock;
@@ -44,7 +48,7 @@ struct wse {
 static inline const isa_program *wse_program(const wse *m, uint32_t pe) {
     return &m->image->programs[m->image->tiles[pe].program];
 }
-static inline uint16_t *wse_words(const wse *m, uint32_t pe) { return m->memory + (size_t)pe * ISA_SRAM_WORDS; }
+static inline uint16_t *wse_words(const wse *m, uint32_t pe) { return m->memory + (size_t)pe * WSE_STRIDE_WORDS; }
 
 /* Any thread may call it; the smallest (cycle, pe) wins, so that the message does not depend on threads. The run stops at the end of the cycle. */
 void wse_set_fault(wse *m, uint32_t pe, uint64_t cycle, const char *fmt, ...) __attribute__((format(printf, 4, 5)));

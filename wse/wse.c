@@ -7,9 +7,12 @@
 #include <sys/mman.h>
 #include <xxhash.h>
 
-enum { BLOCK_WORDS = 2048 }; /* a page: zero ones stay untouched */
+enum {
+    BLOCK_WORDS = 2048,            /* a page: zero ones stay untouched */
+    HUGE_PAGES_BYTES = 256 << 20, /* machines up to this size pay with memory for fewer misses of the address cache */
+};
 
-static size_t memory_bytes(const wse *m) { return (size_t)m->pes * ISA_SRAM_WORDS * sizeof(uint16_t); }
+static size_t memory_bytes(const wse *m) { return (size_t)m->pes * WSE_STRIDE_WORDS * sizeof(uint16_t); }
 
 static bool all_zero(const uint16_t *p, size_t n) {
     for (size_t i = 0; i < n; i++)
@@ -29,6 +32,7 @@ static bool memory_new(wse *m, diag *d) {
     void *p = mmap(NULL, memory_bytes(m), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (p == MAP_FAILED) return diag_oom(d, "memory of the PEs");
     m->memory = p;
+    if (memory_bytes(m) <= HUGE_PAGES_BYTES) madvise(p, memory_bytes(m), MADV_HUGEPAGE);
     for (uint32_t pe = 0; pe < m->pes; pe++) load_data(m, pe);
     return true;
 }
