@@ -12,6 +12,9 @@ csl_value csl_b_as(csl_sema *s, const csl_node *call) {
 
 /* ---- @bitcast ---- */
 
+/* As an integer a pointer is a byte address: public programs make pointers to configuration words that way
+ * (spmv-hypersparse). Inside, pointers are word addresses. */
+
 /* Bits of a scalar's representation; 0: it has none that a cast could keep. */
 static uint32_t bit_size(const csl_type *t) {
     if (t->kind == CSL_T_ENUM) t = t->elem;
@@ -30,7 +33,7 @@ static bool known_bits(csl_sema *s, const csl_value *v, const csl_node *at, uint
         ir_reg reg;
         int32_t imm;
         if (v->type->elem->kind == CSL_T_FN || !csl_address(s, *v, at, &reg, &imm)) return false;
-        *bits = (uint16_t)imm;
+        *bits = (uint16_t)(imm * 2);
         return true;
     }
     if (v->type->kind == CSL_T_DSD) return *bits = v->dsd, true;
@@ -44,7 +47,7 @@ static bool known_bits(csl_sema *s, const csl_value *v, const csl_node *at, uint
 static csl_value from_bits(csl_sema *s, const csl_type *t, uint64_t bits, const csl_node *at) {
     uint32_t size = bit_size(t);
     if (size < 64) bits &= (1ull << size) - 1;
-    if (t->kind == CSL_T_POINTER) return (csl_value){.type = t, .p = {.word = (uint32_t)bits}};
+    if (t->kind == CSL_T_POINTER) return (csl_value){.type = t, .p = {.word = (uint32_t)bits / 2}};
     if (t->kind == CSL_T_DSD) return (csl_value){.type = t, .dsd = bits};
     if (csl_is_float(t)) {
         if (size == 32) return csl_float(t, f32_from_bits((uint32_t)bits));
@@ -63,6 +66,11 @@ static csl_value cast_at_run_time(csl_sema *s, csl_value v, const csl_type *t, c
         return csl_regs(s, v, at, r) ? csl_in_regs(t, r[0], r[1]) : CSL_NOTHING;
     }
     ir_reg r = csl_reg(s, v, at);
+    bool to_pointer = t->kind == CSL_T_POINTER, from_pointer = v.type->kind == CSL_T_POINTER;
+    if (r && to_pointer && !from_pointer)
+        return csl_in_reg(t, csl_emit(s, at, ISA_SHRI, csl_narrow(s, s->unit->types.u16, r, at), 0, 1));
+    if (r && from_pointer && !to_pointer)
+        return csl_in_reg(t, csl_narrow(s, t, csl_emit(s, at, ISA_SHLI, r, 0, 1), at));
     if (r && size < 32 && is_signed(t) != is_signed(v.type)) r = csl_narrow(s, t, r, at);
     return r ? csl_in_reg(t, r) : CSL_NOTHING;
 }

@@ -110,8 +110,9 @@ static bool take_position(csl_sema *s, csl_fields *switches, uint32_t k, isa_rou
     }
     if (invalid || (rx && !from) || (tx && !to)) return true;
     if (!rx && !tx) return csl_refuse(s, p.f.at, "%s: expected .rx, .tx or .invalid", names[k]);
-    out->rx[k] = rx ? from : out->rx[0];
-    out->tx[k] = tx ? to : isa_inherited_tx(out->rx[k], out->tx[0]);
+    int before = isa_position_before(out->rx, out->tx, k);
+    out->rx[k] = rx ? from : out->rx[before];
+    out->tx[k] = tx ? to : out->tx[before];
     return true;
 }
 

@@ -234,12 +234,13 @@ typedef struct {
     isa_filter filter;
 } isa_route;
 
-/* The outputs of a switch position that overrides the input alone: those of the base, without the side the wavelets now come
- * from, unless nothing else is left. Inferred: a public program (cholesky) has a base WEST -> {RAMP, EAST} and a position {rx = RAMP}, and
- * would drown in its own wavelets otherwise, while a base RAMP -> RAMP does loop (spmv-hypersparse). */
-static inline uint8_t isa_inherited_tx(uint8_t rx, uint8_t base_tx) {
-    uint8_t rest = base_tx & (uint8_t)~rx;
-    return rest ? rest : base_tx;
+/* A switch position overrides one side; the other side is that of the last valid position before it (not of the base). Inferred: the
+ * public 25-point stencil starts its group's last PE at pos3 {rx = upstream} and needs pos2's {tx = RAMP} there, and cholesky's pos2
+ * {rx = RAMP} needs pos1's {tx = EAST}. */
+static inline int isa_position_before(const uint8_t rx[4], const uint8_t tx[4], int k) {
+    do k--;
+    while (k > 0 && !rx[k] && !tx[k]);
+    return k;
 }
 
 /* All routes of a router. PEs with equal routes share one set; set 0 is empty. */

@@ -38,10 +38,10 @@ static uint16_t color_word(const spot *s) {
 
 static bool valid(const plan *p, uint32_t i) { return p->rx[i] || p->tx[i]; }
 
-/* Which side of a position differs from position 0: that is the one the word names. */
+/* Which side of a position differs from the one before: that is the one the word names. */
 static uint32_t position_bits(const plan *p, uint32_t i) {
     if (!valid(p, i)) return DIR_INVALID;
-    bool rx = p->rx[i] != p->rx[0] && p->rx[i];
+    bool rx = p->rx[i] != p->rx[isa_position_before(p->rx, p->tx, (int)i)] && p->rx[i];
     uint32_t set = rx ? p->rx[i] : p->tx[i];
     return (uint32_t)__builtin_ctz(set ? set : ISA_BIT(DIR_INVALID)) | (rx ? 8u : 0);
 }
@@ -68,14 +68,17 @@ static void settle(const spot *s) {
 static void rewrite_route(const spot *s, uint16_t v) {
     plan *p = s->p;
     uint8_t rx = v >> 5 & ALL_DIRS, tx = (uint8_t)((v & ALL_DIRS) | (p->tx[0] & HOST_BITS));
-    for (uint32_t i = 1; i < 4; i++) {
-        if (!valid(p, i)) continue;
-        bool inherits = p->tx[i] == isa_inherited_tx(p->rx[i], p->tx[0]) || p->tx[i] == p->tx[0];
-        if (p->rx[i] == p->rx[0]) p->rx[i] = rx;
-        if (inherits) p->tx[i] = p->rx[i] == rx ? tx : isa_inherited_tx(p->rx[i], tx);
-    }
+    uint8_t old_rx[4], old_tx[4];
+    memcpy(old_rx, p->rx, sizeof old_rx);
+    memcpy(old_tx, p->tx, sizeof old_tx);
     p->rx[0] = rx;
     p->tx[0] = tx;
+    for (int i = 1; i < 4; i++) {
+        int before = isa_position_before(old_rx, old_tx, i);
+        if (!old_rx[i] && !old_tx[i]) continue;
+        if (old_rx[i] == old_rx[before]) p->rx[i] = p->rx[before];
+        if (old_tx[i] == old_tx[before]) p->tx[i] = p->tx[before];
+    }
     p->pop = v >> 12 & 3;
 }
 
@@ -102,8 +105,9 @@ static void write_switch(const spot *s, uint16_t v, uint64_t now) {
         uint32_t bits = v >> (4 * (i - 1)) & 15, dir = bits & 7;
         if (!(changed >> (4 * (i - 1)) & 15)) continue;
         bool ok = dir < DIR_INVALID;
-        p->rx[i] = !ok ? 0 : bits & 8 ? (uint8_t)ISA_BIT(dir) : p->rx[0];
-        p->tx[i] = !ok ? 0 : bits & 8 ? isa_inherited_tx(p->rx[i], p->tx[0]) : (uint8_t)ISA_BIT(dir);
+        int before = isa_position_before(p->rx, p->tx, (int)i);
+        p->rx[i] = !ok ? 0 : bits & 8 ? (uint8_t)ISA_BIT(dir) : p->rx[before];
+        p->tx[i] = !ok ? 0 : bits & 8 ? p->tx[before] : (uint8_t)ISA_BIT(dir);
     }
     if (changed >> BIT_RING & 1) p->ring = v >> BIT_RING & 1;
     s->l->position = v >> 13 & 3;
@@ -245,7 +249,8 @@ static bool write_lane(wse *m, uint32_t pe, uint32_t address, uint16_t value, ui
     uint32_t color = address - (is_color ? ISA_CFG_COLOR : ISA_CFG_SWITCH);
     spot s;
     if (!find(m, pe, color, &s))
-        wse_set_fault(m, pe, now, "color %u is configured at run time, but the layout gives this PE no route for it",
+        wse_set_fault(m, pe, now, "color %u is configured at run time, but the PE has neither a route nor a queue for it; "
+                      "give it a route in the layout",
                       color);
     else if (is_color) write_color(&s, value, now);
     else write_switch(&s, value, now);
