@@ -37,6 +37,7 @@ static void unit_free(csl_unit *u) {
         csl_source_file *f = (csl_source_file *)(uintptr_t)u->files.entries[i].value;
         map_free(&f->file->names);
     }
+    for (csl_parked *p = u->parked; p; p = p->next) arena_free(p->memory);
     map_free(&u->type_table);
     map_free(&u->files);
     isa_image_free(u->image);
@@ -101,12 +102,14 @@ static bool layout(csl_unit *u, const char *path) {
     const csl_options *o = u->options;
     csl_sema s = {.unit = u, .d = u->d, .in_layout = true, .comptime = true};
     csl_value params;
+    u->running = &s;
     bool ok = host_params(&s, o->params, o->param_count, o->colors, o->color_count, &params);
     s.root = ok ? csl_module_new(&s, path, false, "", &params, NULL) : NULL;
     ok = s.root != NULL;
     if (ok) s.root->host_params = true, s.module = NULL;
     ok = ok && csl_layout_begin(&s) && csl_run_comptime_blocks(&s, s.root) && run_layout(&s) && csl_layout_finish(&s);
     sema_free(&s);
+    u->running = NULL;
     return ok && diag_error_count(u->d) == 0;
 }
 
@@ -171,6 +174,7 @@ static void trim_data(isa_program *p) {
 static bool compile_program(csl_unit *u, const char *path, const csl_value *params, bool from_host, isa_program *out, isa_route_set *local, const csl_tile_program *tile) {
     ir_program ir = {.memory = u->memory, .out = out, .memory_limit_bytes = memory_limit(u)};
     csl_sema s = {.unit = u, .d = u->d, .out = out, .ir = &ir, .comptime = true};
+    u->running = &s, u->steps = 0;
     if (!isa_program_init(out, path, u->memory)) return diag_oom(u->d, path);
     out->fp16 = u->options->fp16;
     out->data = arena_push_n(u->memory, uint16_t, ISA_SRAM_WORDS);
@@ -188,6 +192,7 @@ static bool compile_program(csl_unit *u, const char *path, const csl_value *para
     }
     if (!ok && tile && tile->at) diag_at(u->d, DIAG_NOTE, &tile->from->file->source, tile->at->at, "this program is placed here");
     sema_free(&s);
+    u->running = NULL;
     return ok;
 }
 
@@ -311,7 +316,7 @@ bool csl_session_program(csl_session *s, const char *path, const csl_param *para
     isa_route_set local = {0};
     csl_value given;
     csl_sema maker = {.unit = u, .d = d};
-    u->d = d;
+    u->d = d, u->running = NULL, u->steps = 0, u->exhausted = false;
     if (m->program_count == s->program_cap) {
         uint32_t cap = s->program_cap ? s->program_cap * 2 : 8;
         isa_program *rows = arena_push_n(u->memory, isa_program, cap);

@@ -1,6 +1,9 @@
 /* The evaluator's ground: messages, scopes, names, globals, and entering and leaving contexts. */
 #include "csl/sema_internal.h"
+#include <inttypes.h>
 #include <stdarg.h>
+
+enum { ELEMENTS_MAX = 1 << 24 }; /* of one value at compile time */
 
 /* ---- messages ---- */
 
@@ -35,7 +38,32 @@ void csl_warning(csl_sema *s, const csl_node *at, const char *fmt, ...) {
 }
 
 csl_value csl_oom(csl_sema *s) {
-    diag_oom(s->d, "compilation");
+    if (!s->unit->type_refused) diag_oom(s->d, "compilation");
+    s->unit->type_refused = false;
+    return CSL_NOTHING;
+}
+
+/* A program may loop forever at compile time, or make values without end. */
+bool csl_work(csl_sema *s, const csl_node *at, uint64_t steps) {
+    csl_unit *u = s->unit;
+    if (u->exhausted) return false;
+    uint64_t limit = u->options->max_steps ? u->options->max_steps : 1000000000;
+    uint64_t bytes = u->options->max_memory_bytes ? u->options->max_memory_bytes : UINT64_C(4) << 30;
+    u->steps += steps;
+    if (u->steps > limit) {
+        u->exhausted = true;
+        csl_error(s, at, "this compilation takes more than %" PRIu64 " steps of evaluation; does a loop or recursion at compile time never end?", limit);
+    } else if (arena_bytes(u->memory) + (s->scratch ? arena_bytes(s->scratch) : 0) > bytes) {
+        u->exhausted = true;
+        csl_error(s, at, "this compilation takes more than %" PRIu64 " MiB of memory; does a loop or recursion at compile time never end?", bytes >> 20);
+    }
+    return !u->exhausted;
+}
+
+/* Once: what is around it fails quietly, whatever other branches the recursion has. */
+csl_value csl_too_deep(csl_sema *s, const csl_node *at) {
+    if (!s->unit->exhausted) csl_error(s, at, "this is nested too deeply (%d levels of calls, blocks and expressions); does a recursion never end?", CSL_DEPTH_MAX);
+    s->unit->exhausted = true;
     return CSL_NOTHING;
 }
 
@@ -92,6 +120,11 @@ csl_binding *csl_lookup(csl_sema *s, str name) {
 }
 
 csl_value *csl_elems_new(csl_sema *s, uint32_t n) {
+    if (n > ELEMENTS_MAX) {
+        csl_error(s, s->at, "a value of %" PRIu32 " elements is too large for compile time; at most %d are supported", n, ELEMENTS_MAX);
+        return NULL;
+    }
+    if (!csl_work(s, s->at, n)) return NULL;
     csl_value *e = arena_push_n(csl_scratch(s), csl_value, n ? n : 1);
     if (!e) csl_oom(s);
     return e;
@@ -123,6 +156,18 @@ csl_value csl_keep(csl_sema *s, csl_value v) {
     v = csl_copy(s, v);
     s->scratch = scratch;
     return v;
+}
+
+void csl_park(csl_sema *s, arena *memory) {
+    csl_parked *p = arena_push(s->unit->memory, csl_parked);
+    if (p) {
+        *p = (csl_parked){memory, s->unit->parked};
+        s->unit->parked = p;
+        return;
+    }
+    csl_oom(s);
+    s->unit->exhausted = true; /* nothing is evaluated any more, so nothing reads it */
+    arena_free(memory);
 }
 
 bool csl_expand(csl_sema *s, csl_value *v) {

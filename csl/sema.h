@@ -64,6 +64,8 @@ struct csl_type {
     const csl_node *site;      /* named aggregates: where defined */
     const char *text;          /* as a message writes it */
     uint32_t id;
+    uint32_t nesting;          /* types inside types */
+    bool unfinished;           /* a named aggregate whose members are still being evaluated, or failed */
 };
 
 /* The types that have names, made once per unit. */
@@ -196,6 +198,13 @@ struct csl_unit {
     uint32_t type_count;
     isa_image *image;
     isa_wafer wafer_default;
+    /* bounds of work at compile time (csl_work) */
+    uint64_t steps;
+    bool exhausted;           /* a bound was passed, and told */
+    csl_sema *running;        /* whose evaluation is under way, for messages about types */
+    struct csl_parked *parked; /* such memory, freed with the unit */
+    bool cells_pointed_to;    /* `&` of a comptime variable: memory of loops is no longer given back */
+    bool type_refused;        /* a type could not be made, and that was told */
     /* layout */
     bool rectangle_set;
     csl_value rectangle;      /* what @get_rectangle gives */
@@ -250,6 +259,7 @@ csl_value csl_error(csl_sema *s, const csl_node *at, const char *fmt, ...) __att
 void csl_note(csl_sema *s, csl_module *m, const csl_node *at, const char *fmt, ...) __attribute__((format(printf, 4, 5)));
 void csl_warning(csl_sema *s, const csl_node *at, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 csl_value csl_oom(csl_sema *s);
+bool csl_work(csl_sema *s, const csl_node *at, uint64_t steps); /* counts work; false once a compilation takes too much, which was told */
 /* Values made inside a loop of the layout live for that iteration only. What is kept longer (parameters of tile programs, say) is kept by csl_keep. */
 static inline arena *csl_scratch(const csl_sema *s) { return s->scratch ? s->scratch : s->unit->memory; }
 csl_value csl_keep(csl_sema *s, csl_value v);                /* a copy that lives as long as the unit */

@@ -47,8 +47,11 @@ const csl_type *csl_peer(csl_sema *s, const csl_value *a, const csl_value *b) {
 
 /* ---- known values ---- */
 
+static csl_value known_ints(csl_sema *s, csl_op op, const csl_type *t, __int128 a, __int128 b, const csl_node *at);
+
 static csl_value divide(csl_sema *s, csl_op op, const csl_type *t, __int128 a, __int128 b, const csl_node *at) {
     if (b == 0) return csl_error(s, at, "division by zero");
+    if (b == -1) return op == CSL_OP_MOD ? csl_int(t, 0) : known_ints(s, CSL_OP_SUB, t, 0, a, at); /* the one quotient that may not fit */
     return csl_int(t, op == CSL_OP_DIV ? a / b : a % b);
 }
 

@@ -4,7 +4,7 @@
 #include "csl/sema_internal.h"
 #include <inttypes.h>
 
-enum { ARGS_MAX = 64, REGISTER_ARGS_MAX = 12 };
+enum { ARGS_MAX = 32, REGISTER_ARGS_MAX = 12, INSTANCES_MAX = 10000 };
 
 typedef struct {
     csl_func *f;
@@ -136,6 +136,10 @@ static bool same_instance(const csl_instance *x, const calling *c) {
 static csl_instance *find_instance(csl_sema *s, calling *c) {
     for (csl_instance *x = c->f->instances; x; x = x->next)
         if (same_instance(x, c)) return x;
+    if (s->ir->fn_count >= INSTANCES_MAX) {
+        csl_error(s, c->call, "the program has more than %d functions, counting one for each set of comptime arguments of '%s' and others", INSTANCES_MAX, c->f->name);
+        return NULL;
+    }
     csl_instance *x = arena_push(s->unit->memory, csl_instance);
     csl_value *args = arena_push_n(s->unit->memory, csl_value, c->count ? c->count : 1);
     bool *known = arena_push_n(s->unit->memory, bool, c->count ? c->count : 1);
@@ -213,14 +217,27 @@ static csl_value call_instance(csl_sema *s, calling *c) {
     return emit_call(s, call, c->result, memory, c->call);
 }
 
+static csl_value carry_out(csl_sema *s, calling *c) {
+    if (!csl_emits(s) || (c->result->comptime_only && c->result->kind != CSL_T_ANYTYPE)) return interpret(s, c);
+    if (c->f->node->flags & CSL_INLINE || c->result->kind == CSL_T_ANYTYPE) return expand(s, c);
+    return call_instance(s, c);
+}
+
+static bool has_body(csl_sema *s, const csl_func *f, const csl_node *at) {
+    if (f->node->c) return true;
+    csl_error(s, at, "'%s' is declared 'extern'; linking with other objects is not supported", f->name);
+    return false;
+}
+
 csl_value csl_call(csl_sema *s, csl_func *f, uint32_t count, const csl_value *args, const csl_node *const *at, const csl_node *call) {
     if (f->is_task) return csl_error(s, call, "'%s' is a task: it cannot be called, only activated", f->name);
-    if (!f->node->c) return csl_error(s, call, "'%s' is declared 'extern'; linking with other objects is not supported", f->name);
+    if (!has_body(s, f, call)) return CSL_NOTHING;
     calling c = {.f = f, .call = call, .frame = {.func = f, .scratch = s->scratch}};
     if (!prepare(s, &c, count, args, at)) return CSL_NOTHING;
-    if (!csl_emits(s) || (c.result->comptime_only && c.result->kind != CSL_T_ANYTYPE)) return interpret(s, &c);
-    if (f->node->flags & CSL_INLINE || c.result->kind == CSL_T_ANYTYPE) return expand(s, &c);
-    return call_instance(s, &c);
+    s->depth += CSL_DEPTH_OF_CALL;
+    csl_value v = carry_out(s, &c);
+    s->depth -= CSL_DEPTH_OF_CALL;
+    return v;
 }
 
 static csl_value call_pointer(csl_sema *s, csl_value target, uint32_t count, const csl_value *args, const csl_node *call) {
@@ -252,6 +269,7 @@ csl_value csl_call_node(csl_sema *s, const csl_node *n) {
         at[count] = a;
         if (!args[count].type) return CSL_NOTHING;
     }
+    if (callee.where == CSL_KNOWN && !callee.fn) return csl_error(s, n->a, "this function is undefined: it cannot be called");
     if (callee.where == CSL_KNOWN) return csl_call(s, callee.fn, count, args, at, n);
     return call_pointer(s, callee, count, args, n);
 }
@@ -260,6 +278,7 @@ csl_value csl_call_node(csl_sema *s, const csl_node *n) {
 
 uint32_t csl_fn_index(csl_sema *s, csl_func *f, const csl_node *at) {
     calling c = {.f = f, .call = at, .frame = {.func = f}};
+    if (!has_body(s, f, at)) return UINT32_MAX;
     for (const csl_node *p = f->node->a; p; p = p->next) {
         const csl_type *t = param_type(s, &c, p);
         if (!t) return UINT32_MAX;

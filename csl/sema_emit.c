@@ -1,6 +1,8 @@
 /* Emitting intermediate code: instructions with their lines, known values into registers, strings and symbols. */
 #include "csl/sema_internal.h"
 
+enum { CODE_MAX = 1 << 16 }; /* of one function; a PE holds fewer */
+
 void csl_line_of(csl_sema *s, csl_module *m, const csl_node *at, uint32_t *source, uint32_t *line) {
     (void)s;
     const csl_source_file *f = m->source;
@@ -17,6 +19,11 @@ void csl_line_of(csl_sema *s, csl_module *m, const csl_node *at, uint32_t *sourc
 ir_instr *csl_emit_raw(csl_sema *s, const csl_node *at, ir_instr in) {
     if (!csl_emits(s)) {
         csl_not_known(s, at, "this");
+        return NULL;
+    }
+    if (s->fn->code_count >= CODE_MAX) {
+        if (!s->unit->exhausted) csl_error(s, at, "'%s' is too large: more than %d instructions; loops unrolled or inline functions take them", s->fn->name, CODE_MAX);
+        s->unit->exhausted = true;
         return NULL;
     }
     if (at) csl_line_of(s, s->module, at, &in.source, &in.line);
@@ -59,6 +66,7 @@ ir_reg csl_reg(csl_sema *s, csl_value v, const csl_node *at) {
     }
     bool function = v.type->kind == CSL_T_FN || (v.type->kind == CSL_T_POINTER && v.type->elem->kind == CSL_T_FN);
     if (function) {
+        if (!v.fn) return csl_emit(s, at, ISA_MOVI, 0, 0, 0); /* undefined */
         uint32_t index = csl_fn_index(s, v.fn, at);
         return index == UINT32_MAX ? 0 : csl_emit(s, at, IR_FN_ADDRESS, 0, 0, index);
     }

@@ -144,12 +144,14 @@ static csl_value address_of(csl_sema *s, const csl_node *n) {
     csl_global *root = constant_root(s, x, s->module);
     if (root && !root->is_var && csl_ready(s, root, x) && !root->type->comptime_only && x->kind != CSL_INDEX) {
         csl_value v = pointer_value(s, root->type, true);
+        if (!v.type) return v;
         v.p = (csl_pointer){.global = root};
         return v;
     }
     if (root && root->is_var && !s->in_layout && x->kind != CSL_INDEX) { /* needs no place yet */
         if (!csl_ready(s, root, x)) return CSL_NOTHING;
         csl_value v = pointer_value(s, root->type, false);
+        if (!v.type) return v;
         v.p = (csl_pointer){.global = root};
         return v;
     }
@@ -168,6 +170,7 @@ static csl_value address_of(csl_sema *s, const csl_node *n) {
     if (p.kind == CSL_AT_CELL && root && !root->is_var && root->placed && x->kind == CSL_INDEX && p.cell >= root->value.elems) {
         uint32_t i = (uint32_t)(p.cell - root->value.elems);
         v = pointer_value(s, p.type, true);
+        if (!v.type) return v;
         v.p = (csl_pointer){.global = root, .word = i * p.type->words};
         return v;
     }
@@ -176,7 +179,9 @@ static csl_value address_of(csl_sema *s, const csl_node *n) {
     case CSL_AT_REG: return csl_error(s, x, "this value has no address; make it a variable");
     case CSL_AT_CELL:
         v = pointer_value(s, p.type, p.is_const);
+        if (!v.type) return v;
         v.p = (csl_pointer){.cell = p.cell};
+        s->unit->cells_pointed_to = true;
         return v;
     case CSL_AT_MEM: break;
     }
@@ -349,10 +354,14 @@ csl_value csl_block_expr(csl_sema *s, const csl_node *n) {
     csl_binding *top = s->frame->top;
     s->frame->loops = &loop;
     csl_flow flow = csl_exec_list(s, n->a);
+    csl_leaving leaving = s->frame->leaving;
+    csl_loop *target = s->frame->target;
     s->frame->loops = loop.up;
     s->frame->top = top;
     s->frame = outer;
     if (flow == CSL_FAILED) return CSL_NOTHING;
+    if (flow == CSL_LEFT && !(leaving == CSL_BREAKING && target == &loop))
+        return csl_error(s, n, "a block that gives a value cannot be left by 'return', 'continue' or a 'break' of another loop at compile time");
     if (loop.break_label) {
         s->dead = false;
         if (!csl_emit_raw(s, n, (ir_instr){.op = IR_LABEL, .imm = loop.break_label})) return CSL_NOTHING;
@@ -446,7 +455,8 @@ static csl_value evaluate(csl_sema *s, const csl_node *n) {
 
 csl_value csl_eval(csl_sema *s, const csl_node *n) {
     const csl_node *outer = s->at;
-    if (s->depth > 2000) return csl_error(s, n, "this is nested too deeply (2000 levels of calls and expressions)");
+    if (s->depth > CSL_DEPTH_MAX) return csl_too_deep(s, n);
+    if (!csl_work(s, n, 1)) return CSL_NOTHING;
     s->at = n;
     s->depth++;
     csl_value v = evaluate(s, n);

@@ -4,6 +4,9 @@
 
 #include "csl/sema.h"
 
+/* Stack that the evaluator may take: expressions, statements and calls under way, a call for several. */
+enum { CSL_DEPTH_MAX = 2000, CSL_DEPTH_OF_CALL = 4 };
+
 /* A name inside a function or block. The innermost is first. */
 typedef enum { CSL_BIND_VALUE, CSL_BIND_CELL, CSL_BIND_REG, CSL_BIND_MEM } csl_bind_kind;
 typedef struct csl_binding {
@@ -72,6 +75,7 @@ typedef struct csl_instance {
 } csl_instance;
 
 /* type.c */
+enum { CSL_NESTING_MAX = 100 }; /* types inside types: values are walked by recursion */
 bool csl_types_init(csl_unit *u);
 csl_type *csl_type_at_site(csl_unit *u, const csl_node *site, const csl_module *m, const char *text, bool *fresh);
 void csl_type_lay_out(csl_type *t, csl_member *members, bool is_union);
@@ -82,6 +86,11 @@ uint16_t csl_bf16_bits(double v);
 bool csl_all_known(const csl_value *v);
 
 /* sema.c */
+typedef struct csl_parked {
+    arena *memory;
+    struct csl_parked *next;
+} csl_parked;
+void csl_park(csl_sema *s, arena *memory);               /* memory of a loop that something still points to */
 csl_binding *csl_bind(csl_sema *s, str name, csl_bind_kind kind, const csl_type *t, const csl_node *at);
 csl_binding *csl_lookup(csl_sema *s, str name);
 csl_value *csl_cell(csl_sema *s, csl_value v);            /* a comptime variable holding v */
@@ -103,6 +112,7 @@ typedef struct {
 csl_context csl_enter(csl_sema *s, csl_module *m);        /* comptime evaluation in the scope of a module */
 void csl_leave(csl_sema *s, const csl_context *c);
 bool csl_emits(const csl_sema *s);                        /* code may be emitted here */
+csl_value csl_too_deep(csl_sema *s, const csl_node *at);
 csl_value csl_not_known(csl_sema *s, const csl_node *at, const char *what);
 
 /* sema_expr.c, sema_arith.c, sema_type.c */

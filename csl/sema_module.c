@@ -29,6 +29,17 @@ static bool name_source(csl_unit *u, csl_source_file *f) {
     return true;
 }
 
+static bool has_source(const csl_options *o, const char *path) {
+    str text;
+    return o->read ? o->read(o->read_context, path, &text) : file_exists(path);
+}
+
+static bool read_source(csl_unit *u, const char *path, str *text) {
+    const csl_options *o = u->options;
+    if (!o->read) return file_read_all(u->memory, path, SOURCE_BYTES_MAX, text, u->d);
+    return o->read(o->read_context, path, text) || diag_error(u->d, "%s: no such source", path);
+}
+
 csl_source_file *csl_source(csl_unit *u, const char *path, bool is_library) {
     uint64_t found;
     str text;
@@ -36,12 +47,14 @@ csl_source_file *csl_source(csl_unit *u, const char *path, bool is_library) {
     csl_source_file *f = arena_push(u->memory, csl_source_file);
     char *name = arena_strdup(u->memory, path);
     if (!f || !name) return diag_oom(u->d, path), NULL;
-    if (!file_read_all(u->memory, path, SOURCE_BYTES_MAX, &text, u->d)) return NULL;
+    if (!read_source(u, path, &text)) return NULL;
     f->path = name;
     f->is_library = is_library;
     f->file = csl_parse(u->memory, name, text, u->d);
-    if (!f->file || !index_lines(u, f) || !name_source(u, f)) return NULL;
-    if (!map_put(&u->files, str_from(name), (uint64_t)(uintptr_t)f)) return diag_oom(u->d, path), NULL;
+    if (!f->file) return NULL;
+    bool kept = index_lines(u, f) && name_source(u, f);
+    if (kept && !map_put(&u->files, str_from(name), (uint64_t)(uintptr_t)f)) kept = diag_oom(u->d, path);
+    if (!kept) return map_free(&f->file->names), NULL;
     if (u->options->dump_ast) csl_ast_print(f->file, u->options->dump_ast);
     return f;
 }
@@ -51,7 +64,7 @@ csl_source_file *csl_source(csl_unit *u, const char *path, bool is_library) {
 static const char *existing(csl_sema *s, const char *dir, str name) {
     char *path = name.p[0] == '/' || !dir || !*dir || !strcmp(dir, ".") ? arena_strndup(s->unit->memory, name.p, name.n)
                                                : arena_printf(s->unit->memory, "%s/%.*s", dir, (int)name.n, name.p);
-    return path && file_exists(path) ? path : NULL;
+    return path && has_source(s->unit->options, path) ? path : NULL;
 }
 
 static const char *library_path(csl_sema *s, str name, const csl_node *at) {
@@ -59,7 +72,7 @@ static const char *library_path(csl_sema *s, str name, const csl_node *at) {
     const char *lib = s->unit->options->library;
     char *path = lib ? arena_printf(s->unit->memory, "%s/%.*s.csl", lib, (int)inner.n, inner.p) : NULL;
     bool safe = !str_contains(inner, STR("..")) && inner.n && inner.p[0] != '/';
-    if (path && safe && file_exists(path)) return path;
+    if (path && safe && has_source(s->unit->options, path)) return path;
     csl_error(s, at, "no standard module '%.*s'%s%s", (int)name.n, name.p, lib ? " in " : "; the library folder is not known", lib ? lib : "");
     return NULL;
 }

@@ -81,6 +81,7 @@ static bool add_symbol(csl_sema *s, csl_global *g) {
 bool csl_place_global(csl_sema *s, csl_global *g, const csl_node *at) {
     if (g->placed) return true;
     if (!csl_ready(s, g, at)) return false;
+    if (s->depth > CSL_DEPTH_MAX) return csl_too_deep(s, at), false; /* values may point on and on */
     if (!s->out) {
         csl_error(s, at, "'%s' has no address while the layout is evaluated", g->name);
         return false;
@@ -92,12 +93,19 @@ bool csl_place_global(csl_sema *s, csl_global *g, const csl_node *at) {
     uint32_t align;
     if (!alignment(s, g, &align) || !reserve_words(s, g->type->words, align, at, &g->word)) return false;
     g->placed = true;
-    if (!csl_store_known(s, g->type, &g->value, s->out->data + g->word, g->node)) return false;
+    s->depth++;
+    bool stored = csl_store_known(s, g->type, &g->value, s->out->data + g->word, g->node);
+    s->depth--;
+    if (!stored) return false;
     return add_symbol(s, g);
 }
 
 /* A constant that code must index or point to: a nameless place in PE memory. */
 static bool materialise(csl_sema *s, const csl_value *v, const csl_node *at, uint16_t *word) {
+    if (!csl_all_known(v)) {
+        csl_error(s, at, "this %s holds values of run time; make it a variable first", v->type->kind == CSL_T_ARRAY ? "array" : "struct");
+        return false;
+    }
     if (!reserve_words(s, v->type->words, 1, at, word)) return false;
     return csl_store_known(s, v->type, v, s->out->data + *word, at);
 }
@@ -108,6 +116,7 @@ bool csl_store_known(csl_sema *s, const csl_type *t, const csl_value *v, uint16_
     switch (t->kind) {
     case CSL_T_VOID: return true;
     case CSL_T_ARRAY:
+        if (!t->words) return true;
         if (v->splat && t->count > 1) {
             if (!csl_store_known(s, t->elem, v->elems, words, at)) return false;
             for (uint32_t i = 1; i < t->count; i++) memcpy(words + i * t->elem->words, words, t->elem->words * 2);
@@ -132,6 +141,7 @@ bool csl_store_known(csl_sema *s, const csl_type *t, const csl_value *v, uint16_
         return true;
     case CSL_T_POINTER: {
         if (t->elem->kind == CSL_T_FN) {
+            if (!v->fn) return true; /* undefined */
             csl_error(s, at, "function pointers in initial values are not supported; assign them in code");
             return false;
         }
@@ -199,6 +209,8 @@ static csl_place name_place(csl_sema *s, const csl_node *n) {
 /* What a pointer value points to. */
 static csl_place pointee(csl_sema *s, csl_value v, const csl_type *t, const csl_node *at) {
     bool is_const = v.type->is_const;
+    if (v.where == CSL_KNOWN && v.p.cell && v.p.cell->type != t && !(v.type->many && v.p.cell->type && v.p.cell->type->kind == CSL_T_ARRAY))
+        return place_fail(csl_error(s, at, "a comptime pointer to '%s' cannot be used as '%s'", v.p.cell->type ? v.p.cell->type->text : "nothing", v.type->text));
     if (v.where == CSL_KNOWN && v.p.cell) return in_cell(t, v.p.cell, is_const);
     if (v.where == CSL_KNOWN && v.p.global) {
         if (!csl_place_global(s, v.p.global, at)) return nowhere();
@@ -310,6 +322,8 @@ static ir_reg scaled(csl_sema *s, ir_reg r, uint32_t words, const csl_node *at) 
 
 static csl_place element(csl_sema *s, csl_place base, const csl_type *elem, position at, const csl_node *n) {
     if (base.kind == CSL_AT_CELL && !at.reg) {
+        if (at.known < 0 || at.known >= base.cell->type->count)
+            return place_fail(csl_error(s, n, "index %" PRId64 " is outside '%s'", at.known, base.cell->type->text));
         if (!csl_expand(s, base.cell)) return nowhere();
         csl_value *e = base.cell->elems + at.known;
         if (e->where == CSL_MEM) return in_memory(elem, e->mem.base, e->mem.offset, NULL, true);
@@ -365,7 +379,7 @@ static csl_place index_place(csl_sema *s, const csl_node *n) {
             return element(s, base, to, at, n);
         }
     }
-    const csl_type *t = base.type;
+    const csl_type *t = base.kind == CSL_AT_CELL ? base.cell->type : base.type;
     if (t->kind == CSL_T_STRUCT && t->tuple && (base.kind == CSL_AT_CELL || base.kind == CSL_AT_MEM)) {
         __int128 i;
         if (!n->b || n->b->next) return place_fail(csl_error(s, n, "a tuple takes one index"));
@@ -425,6 +439,7 @@ csl_value csl_load(csl_sema *s, const csl_place *p) {
     if (p->kind == CSL_AT_CELL) return p->is_const ? *p->cell : csl_copy(s, *p->cell);
     if (p->kind == CSL_AT_REG) return csl_in_regs(p->type, p->reg[0], p->reg[1]);
     const csl_type *t = p->type;
+    if (t->comptime_only) return csl_error(s, s->at, "a value of type '%s' exists at compile time only; memory of the program holds none", t->text);
     if (!csl_emits(s)) {
         csl_error(s, s->at, "the value of a variable is not known at compile time");
         return CSL_NOTHING;
@@ -525,6 +540,7 @@ bool csl_store(csl_sema *s, const csl_place *p, csl_value v, const csl_node *at)
 }
 
 csl_value csl_slot_value(csl_sema *s, const csl_type *t, const csl_node *at, uint32_t *slot) {
+    if (t->words > ISA_SRAM_WORDS) return csl_error(s, at, "'%s' takes %" PRIu32 " words, more than the %d of a PE's memory", t->text, t->words, ISA_SRAM_WORDS);
     *slot = ir_new_slot(s->ir, s->fn, t->words ? t->words : 1);
     if (*slot == UINT32_MAX) return csl_oom(s);
     csl_value v = {.type = t, .where = CSL_MEM};

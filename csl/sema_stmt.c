@@ -169,8 +169,8 @@ static csl_loop *find_loop(csl_sema *s, const csl_node *n, bool for_continue) {
 
 static csl_flow break_value(csl_sema *s, csl_loop *l, csl_value v, bool decided, const csl_node *n) {
     if (decided) {
-        l->value = v;
-        return CSL_NEXT;
+        l->value = csl_keep(s, v); /* loops inside may end before it is used */
+        return l->value.type ? CSL_NEXT : CSL_FAILED;
     }
     if (!l->value_type) {
         if (v.type->kind == CSL_T_VOID) return CSL_NEXT;
@@ -363,7 +363,7 @@ typedef struct {
 static bool loop_begin(csl_sema *s, loop_state *st, const csl_node *n, bool unrolled) {
     *st = (loop_state){.loop = {.label = n->name, .unrolled = unrolled, .depth = s->runtime_depth, .up = s->frame->loops}, .top = s->frame->top, .outer = s->scratch};
     s->frame->loops = &st->loop;
-    if (!s->in_layout) return true;
+    if (!s->in_layout || s->unit->cells_pointed_to) return true;
     st->mine = arena_new(16384);
     if (!st->mine) return csl_oom(s), false;
     s->scratch = st->mine;
@@ -372,14 +372,16 @@ static bool loop_begin(csl_sema *s, loop_state *st, const csl_node *n, bool unro
 
 static void loop_again(csl_sema *s, loop_state *st) {
     s->frame->top = st->top;
-    if (st->mine) arena_reset(st->mine);
+    if (st->mine && !s->unit->cells_pointed_to) arena_reset(st->mine);
 }
 
 static void loop_end(csl_sema *s, loop_state *st) {
     s->frame->top = st->top;
     s->frame->loops = st->loop.up;
     s->scratch = st->outer;
-    if (st->mine) arena_free(st->mine);
+    if (!st->mine) return;
+    if (s->unit->cells_pointed_to) csl_park(s, st->mine);
+    else arena_free(st->mine);
 }
 
 static uint32_t unroll_limit(csl_sema *s) {
@@ -413,7 +415,7 @@ static csl_flow while_unrolled(csl_sema *s, const csl_node *n) {
             f = too_many(s, n);
             break;
         }
-        f = exec_scoped(s, n->b);
+        f = csl_work(s, n, 1) ? exec_scoped(s, n->b) : CSL_FAILED;
         loop_step step = after_body(s, &st.loop, f);
         if (step == LOOP_PASS && !(f == CSL_GONE && st.loop.continue_label)) break;
         f = close_iteration(s, &st, n) ? CSL_NEXT : CSL_FAILED;
@@ -479,7 +481,8 @@ static bool known_next(const csl_value *v, uint32_t i, csl_value *elem) {
         *elem = v->elems[i];
         return true;
     }
-    __int128 x = v->range.start + (__int128)i * v->range.step;
+    __int128 x;
+    if (__builtin_mul_overflow((__int128)i, v->range.step, &x) || __builtin_add_overflow(v->range.start, x, &x)) return false;
     *elem = csl_int(v->type->elem, x);
     return v->range.step > 0 ? x < v->range.stop : x > v->range.stop;
 }
@@ -494,7 +497,7 @@ static csl_flow for_unrolled(csl_sema *s, const csl_node *n, const csl_value *ov
             f = too_many(s, n);
             break;
         }
-        bool ok = bind_capture(s, n, n->capture, elem) && bind_capture(s, n, n->index, csl_int(s->unit->types.comptime_int, i));
+        bool ok = csl_work(s, n, 1) && bind_capture(s, n, n->capture, elem) && bind_capture(s, n, n->index, csl_int(s->unit->types.comptime_int, i));
         f = ok ? exec_scoped(s, n->b) : CSL_FAILED;
         loop_step step = after_body(s, &st.loop, f);
         if (step == LOOP_PASS && !(f == CSL_GONE && st.loop.continue_label)) break;
@@ -626,7 +629,7 @@ static csl_flow exec_comptime(csl_sema *s, const csl_node *n) {
     return f;
 }
 
-csl_flow csl_exec(csl_sema *s, const csl_node *n) {
+static csl_flow execute(csl_sema *s, const csl_node *n) {
     switch ((csl_kind)n->kind) {
     case CSL_VAR: return declare(s, n);
     case CSL_BLOCK: return n->name.n ? exec_labelled(s, n) : exec_scoped(s, n);
@@ -642,6 +645,14 @@ csl_flow csl_exec(csl_sema *s, const csl_node *n) {
     case CSL_EXPR: return csl_eval(s, n->a).type ? CSL_NEXT : CSL_FAILED;
     default: return csl_eval(s, n).type ? CSL_NEXT : CSL_FAILED;
     }
+}
+
+csl_flow csl_exec(csl_sema *s, const csl_node *n) {
+    if (s->depth > CSL_DEPTH_MAX) return csl_too_deep(s, n), CSL_FAILED;
+    s->depth++;
+    csl_flow f = execute(s, n);
+    s->depth--;
+    return f;
 }
 
 /* An error in one statement does not hide those of the next. A name whose declaration failed is bound to nothing, so that its uses

@@ -51,10 +51,17 @@ static const char *site_name(csl_sema *s, const char *kind) {
     return s->global_name && *s->global_name ? s->global_name : kind;
 }
 
+/* A type met before: whole, unless it contains itself or had an error. */
+static const csl_type *finished(csl_sema *s, const csl_type *t, const csl_node *n) {
+    if (!t || !t->unfinished) return t;
+    csl_error(s, n, "'%s' contains itself, or its definition has an error", t->text);
+    return NULL;
+}
+
 static const csl_type *struct_type(csl_sema *s, const csl_node *n) {
     bool fresh, is_union = (n->flags & CSL_UNION) != 0;
     csl_type *t = csl_type_at_site(s->unit, n, s->module, site_name(s, is_union ? "union" : "struct"), &fresh);
-    if (!t || !fresh) return t;
+    if (!t || !fresh) return finished(s, t, n);
     t->kind = is_union ? CSL_T_UNION : CSL_T_STRUCT;
     t->count = list_length(n->a);
     csl_member *m = arena_push_n(s->unit->memory, csl_member, t->count ? t->count : 1);
@@ -70,6 +77,8 @@ static const csl_type *struct_type(csl_sema *s, const csl_node *n) {
         if (!m->fallback) return NULL;
     }
     csl_type_lay_out(t, (csl_member *)t->members, is_union);
+    if (t->nesting > CSL_NESTING_MAX) return csl_error(s, n, "types nested more than %d levels deep are not supported", CSL_NESTING_MAX), NULL;
+    t->unfinished = false;
     return t;
 }
 
@@ -82,6 +91,7 @@ static bool number_members(csl_sema *s, csl_type *t, csl_member *m, const csl_no
         m[i].name = e->name;
         if (!e->a) continue;
         if (!csl_eval_int(s, e->a, INT64_MIN, INT64_MAX, "the value of an enum member", &m[i].value)) return false;
+        if (!csl_fits(t->elem, m[i].value)) return csl_error(s, e->a, "this value does not fit type '%s'", t->elem->text), false;
         given[i / 64] |= 1ull << (i % 64);
     }
     for (i = 0; i < t->count; i++) {
@@ -89,6 +99,7 @@ static bool number_members(csl_sema *s, csl_type *t, csl_member *m, const csl_no
         __int128 v = 0;
         for (uint32_t j = 0; j < t->count; j++)
             if ((j < i || given[j / 64] >> (j % 64) & 1) && m[j].value == v) v++, j = UINT32_MAX;
+        if (!csl_fits(t->elem, v)) return csl_error(s, list, "an enum of type '%s' has no more values for '%.*s'", t->elem->text, (int)m[i].name.n, m[i].name.p), false;
         m[i].value = v;
     }
     return true;
@@ -97,21 +108,24 @@ static bool number_members(csl_sema *s, csl_type *t, csl_member *m, const csl_no
 static const csl_type *enum_type(csl_sema *s, const csl_node *n) {
     bool fresh;
     csl_type *t = csl_type_at_site(s->unit, n, s->module, site_name(s, "enum"), &fresh);
-    if (!t || !fresh) return t;
+    if (!t || !fresh) return finished(s, t, n);
     t->elem = n->a ? csl_eval_type(s, n->a) : s->unit->types.u16;
     if (!t->elem) return NULL;
-    if (t->elem->kind != CSL_T_INT) return csl_error(s, n->a, "an enum needs an integer type"), NULL;
+    if (t->elem->kind != CSL_T_INT) return csl_error(s, n->a ? n->a : n, "an enum needs an integer type"), NULL;
     t->kind = CSL_T_ENUM, t->count = list_length(n->b), t->words = t->elem->words, t->bits = t->elem->bits, t->is_signed = t->elem->is_signed;
     csl_member *m = arena_push_n(s->unit->memory, csl_member, t->count ? t->count : 1);
     if (!m) return csl_oom(s), NULL;
     t->members = m;
-    return number_members(s, t, m, n->b) ? t : NULL;
+    t->unfinished = !number_members(s, t, m, n->b);
+    return t->unfinished ? NULL : t;
 }
 
 csl_value csl_type_node(csl_sema *s, const csl_node *n) {
     const csl_type *t = NULL, *to;
     bool outer = s->comptime;
+    arena *scratch = s->scratch;
     s->comptime = true;
+    s->scratch = NULL; /* types outlive the loop they are met in */
     switch (n->kind) {
     case CSL_ARRAY_TYPE: t = array_type(s, n); break;
     case CSL_POINTER_TYPE:
@@ -124,5 +138,6 @@ csl_value csl_type_node(csl_sema *s, const csl_node *n) {
     default: break;
     }
     s->comptime = outer;
+    s->scratch = scratch;
     return t ? csl_of_type(s, t) : CSL_NOTHING;
 }

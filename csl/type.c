@@ -2,18 +2,40 @@
 #include "csl/sema_internal.h"
 #include <inttypes.h>
 
+enum { TEXT_BYTES_MAX = 1 << 16 };
+
+static csl_type *refuse(csl_unit *u, const char *why) {
+    u->type_refused = true; /* callers take NULL for the end of memory */
+    if (u->running) csl_error(u->running, u->running->at, "%s", why);
+    else diag_error(u->d, "%s", why);
+    return NULL;
+}
+
 static csl_type *intern(csl_unit *u, str key, bool *fresh) {
     uint64_t found;
     *fresh = false;
+    if (key.n > TEXT_BYTES_MAX) return refuse(u, "a type that takes more than 65536 bytes to write is not supported");
     if (map_get(&u->type_table, key, &found)) return (csl_type *)(uintptr_t)found;
     csl_type *t = arena_push(u->memory, csl_type);
     char *text = arena_strndup(u->memory, key.p, key.n);
     if (!t || !text || !map_put(&u->type_table, (str){text, key.n}, (uint64_t)(uintptr_t)t)) {
-        diag_oom(u->d, "types");
-        return NULL;
+        u->type_refused = true;
+        return diag_oom(u->d, "types"), NULL;
     }
     *t = (csl_type){.text = text, .id = u->type_count++};
     *fresh = true;
+    return t;
+}
+
+/* The type that a key being built stands for; the key is freed. nesting: of what the type is made of. */
+static csl_type *made(csl_unit *u, strbuf *key, uint32_t nesting, bool *fresh) {
+    csl_type *t = NULL;
+    *fresh = false;
+    if (key->oom) u->type_refused = true, diag_oom(u->d, "types");
+    else if (nesting >= CSL_NESTING_MAX) refuse(u, "types nested more than 100 levels deep are not supported");
+    else t = intern(u, strbuf_str(key), fresh);
+    strbuf_free(key);
+    if (t && *fresh) t->nesting = nesting + 1;
     return t;
 }
 
@@ -90,9 +112,8 @@ const csl_type *csl_type_array(csl_unit *u, const csl_type *elem, uint32_t rank,
     strbuf_addf(&key, "]%s", elem->text);
     /* Named types of one text may differ: the id tells them apart. */
     if (elem->site) strbuf_addf(&key, "#%" PRIu32, elem->id);
-    bool fresh = false;
-    csl_type *t = key.oom ? NULL : intern(u, strbuf_str(&key), &fresh);
-    strbuf_free(&key);
+    bool fresh;
+    csl_type *t = made(u, &key, elem->nesting, &fresh);
     if (!t || !fresh) return t;
     uint32_t *copy = arena_push_n(u->memory, uint32_t, rank ? rank : 1);
     if (!copy) return NULL;
@@ -108,8 +129,7 @@ const csl_type *csl_type_pointer(csl_unit *u, const csl_type *to, bool many, boo
     bool fresh = false;
     strbuf_addf(&key, "%s%s%s", many ? "[*]" : "*", is_const ? "const " : "", to->text);
     if (to->site) strbuf_addf(&key, "#%" PRIu32, to->id);
-    csl_type *t = key.oom ? NULL : intern(u, strbuf_str(&key), &fresh);
-    strbuf_free(&key);
+    csl_type *t = made(u, &key, to->nesting, &fresh);
     if (t && fresh) {
         t->kind = CSL_T_POINTER, t->elem = to, t->many = many, t->is_const = is_const, t->words = 1;
         t->comptime_only = to->comptime_only && to->kind != CSL_T_FN && to->kind != CSL_T_ANYOPAQUE;
@@ -121,8 +141,7 @@ const csl_type *csl_type_range(csl_unit *u, const csl_type *of) {
     strbuf key = {0};
     bool fresh = false;
     strbuf_addf(&key, "range of %s", of->text);
-    csl_type *t = key.oom ? NULL : intern(u, strbuf_str(&key), &fresh);
-    strbuf_free(&key);
+    csl_type *t = made(u, &key, of->nesting, &fresh);
     if (t && fresh) t->kind = CSL_T_RANGE, t->elem = of, t->comptime_only = true;
     return t;
 }
@@ -131,11 +150,15 @@ const csl_type *csl_type_fn(csl_unit *u, const csl_type *result, uint32_t count,
     strbuf key = {0};
     bool fresh = false;
     strbuf_adds(&key, is_task ? "task (" : "fn (");
-    for (uint32_t i = 0; i < count; i++)
-        strbuf_addf(&key, "%s%s#%" PRIu32, i ? ", " : "", params[i]->text, params[i]->site ? params[i]->id : 0);
+    uint32_t nesting = result->nesting;
+    for (uint32_t i = 0; i < count; i++) {
+        if (params[i]->nesting > nesting) nesting = params[i]->nesting;
+        strbuf_addf(&key, "%s%s", i ? ", " : "", params[i]->text);
+        if (params[i]->site) strbuf_addf(&key, "#%" PRIu32, params[i]->id);
+    }
     strbuf_addf(&key, ") %s", result->text);
-    csl_type *t = key.oom ? NULL : intern(u, strbuf_str(&key), &fresh);
-    strbuf_free(&key);
+    if (result->site) strbuf_addf(&key, "#%" PRIu32, result->id);
+    csl_type *t = made(u, &key, nesting, &fresh);
     if (!t || !fresh) return t;
     csl_member *m = arena_push_n(u->memory, csl_member, count ? count : 1);
     if (!m) return NULL;
@@ -146,10 +169,11 @@ const csl_type *csl_type_fn(csl_unit *u, const csl_type *result, uint32_t count,
 
 /* Offsets, size and whether any member keeps the struct from existing at run time. */
 void csl_type_lay_out(csl_type *t, csl_member *members, bool is_union) {
-    uint32_t at = 0, largest = 0;
+    uint32_t at = 0, largest = 0, limit = UINT32_MAX / 8; /* far more than any memory */
     for (uint32_t i = 0; i < t->count; i++) {
         members[i].word = is_union ? 0 : at;
-        at += members[i].type->words;
+        at = at + members[i].type->words < limit ? at + members[i].type->words : limit;
+        if (t->nesting <= members[i].type->nesting) t->nesting = members[i].type->nesting + 1;
         if (members[i].type->words > largest) largest = members[i].type->words;
         t->comptime_only |= members[i].type->comptime_only;
     }
@@ -159,16 +183,17 @@ void csl_type_lay_out(csl_type *t, csl_member *members, bool is_union) {
 const csl_type *csl_type_struct(csl_unit *u, uint32_t count, const csl_member *members, bool tuple) {
     strbuf key = {0};
     bool fresh = false;
+    uint32_t nesting = 0;
     strbuf_adds(&key, ".{ ");
-    for (uint32_t i = 0; i < count; i++) {
+    for (uint32_t i = 0; i < count && key.len <= TEXT_BYTES_MAX; i++) {
+        if (members[i].type->nesting > nesting) nesting = members[i].type->nesting;
         if (i) strbuf_adds(&key, ", ");
         if (!tuple) strbuf_addf(&key, ".%.*s: ", (int)members[i].name.n, members[i].name.p);
         strbuf_adds(&key, members[i].type->text);
         if (members[i].type->site) strbuf_addf(&key, "#%" PRIu32, members[i].type->id);
     }
     strbuf_adds(&key, " }");
-    csl_type *t = key.oom ? NULL : intern(u, strbuf_str(&key), &fresh);
-    strbuf_free(&key);
+    csl_type *t = made(u, &key, nesting, &fresh);
     if (!t || !fresh) return t;
     csl_member *copy = arena_push_n(u->memory, csl_member, count ? count : 1);
     if (!copy) return NULL;
@@ -183,7 +208,7 @@ csl_type *csl_type_at_site(csl_unit *u, const csl_node *site, const csl_module *
     char key[64];
     snprintf(key, sizeof key, "@%p %p", (const void *)site, (const void *)m);
     csl_type *t = intern(u, str_from(key), fresh);
-    if (t && *fresh) t->site = site, t->text = text;
+    if (t && *fresh) t->site = site, t->text = text, t->unfinished = true;
     return t;
 }
 

@@ -59,16 +59,29 @@ static csl_value *elems_of(csl_sema *s, uint32_t n) {
 
 csl_value csl_zero(csl_sema *s, const csl_type *t) {
     csl_value v = {.type = t};
+    switch (t->kind) {
+    case CSL_T_TYPE:
+    case CSL_T_FN:
+    case CSL_T_MODULE:
+    case CSL_T_RANGE:
+    case CSL_T_ANYTYPE:
+    case CSL_T_ANY_STRUCT:
+    case CSL_T_ANYOPAQUE: return csl_error(s, s->at, "a value of type '%s' cannot be undefined", t->text);
+    default: break;
+    }
     if (t->kind == CSL_T_ARRAY) {
         v.elems = elems_of(s, 1);
         if (!v.elems) return CSL_NOTHING;
         v.splat = true;
         v.elems[0] = csl_zero(s, t->elem);
+        if (!v.elems[0].type) return CSL_NOTHING;
     } else if (t->kind == CSL_T_STRUCT || t->kind == CSL_T_UNION) {
         v.elems = elems_of(s, t->count);
         if (!v.elems) return CSL_NOTHING;
-        for (uint32_t i = 0; i < t->count; i++)
+        for (uint32_t i = 0; i < t->count; i++) {
             v.elems[i] = t->members[i].fallback ? *t->members[i].fallback : csl_zero(s, t->members[i].type);
+            if (!v.elems[i].type) return CSL_NOTHING;
+        }
     } else if (t->kind == CSL_T_FLOAT || t->kind == CSL_T_COMPTIME_FLOAT) {
         v.f = 0;
     }
@@ -144,7 +157,7 @@ uint64_t csl_hash(const csl_value *v) {
     uint32_t n = parts(v);
     if (n || v->where != CSL_KNOWN) {
         if (v->where == CSL_KNOWN)
-            for (uint32_t i = 0; i < n; i++) h = mix(h, csl_hash(csl_elem(v, i)));
+            for (uint32_t i = 0; i < n && i < 4096; i++) h = mix(h, csl_hash(csl_elem(v, i)));
         return h;
     }
     switch (v->type->kind) {
