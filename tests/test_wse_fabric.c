@@ -479,6 +479,27 @@ static void switch_words_read_back(void **state) {
     close_bench(&b);
 }
 
+static void a_route_the_layout_did_not_give(void **state) {
+    (void)state;
+    bench b;
+    open_bench(&b, ISA_WSE3, 3, 1);
+    b.s.program.reroutes = true;
+    start(&b);
+    send_at(&b, 0, 50, 3, 77, false); /* queue 3 has color 3 */
+    const uint16_t words[3] = {R << 5 | E, W << 5 | E, W << 5 | R};
+    for (uint32_t pe = 0; pe < 3; pe++) {
+        stub_core *c = stub(b.m, pe);
+        c->pokes[c->poke_count++] = (stub_poke){40, ISA_CFG_COLOR + 3, words[pe]};
+    }
+    run_quiet(&b);
+    assert_int_equal(stub(b.m, 1)->got_count, 0);
+    assert_int_equal(stub(b.m, 2)->got_count, 1);
+    assert_int_equal(stub(b.m, 2)->got[0].data, 77);
+    assert_true(fabric_config_write(b.m, 0, ISA_CFG_COLOR + 20, words[0], wse_cycle(b.m)));
+    assert_non_null(strstr(wse_fault_text(b.m), "color 20"));
+    close_bench(&b);
+}
+
 static void wse3_queues_are_bound_again(void **state) {
     (void)state;
     bench b;
@@ -776,6 +797,7 @@ int main(void) {
         cmocka_unit_test(a_send_can_advance_its_own_switch),
         cmocka_unit_test(teardown_holds_and_reroutes),
         cmocka_unit_test(switch_words_read_back),
+        cmocka_unit_test(a_route_the_layout_did_not_give),
         cmocka_unit_test(wse3_queues_are_bound_again),
         cmocka_unit_test(filters_choose_for_the_core),
         cmocka_unit_test(colors_swap_at_every_router),

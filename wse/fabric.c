@@ -31,9 +31,20 @@ static void *take(fabric *f, size_t count, size_t bytes, diag *d) {
 static uint32_t max_u32(uint32_t a, uint32_t b) { return a > b ? a : b; }
 static uint32_t queue_units(uint32_t slots) { return (uint32_t)(sizeof(queue) + slots * sizeof(wse_wavelet) + 7) / 8; }
 
+/* An image says what is in force, not what was written: a position equal to the one before it is taken to name its input. */
+static void find_own_sides(plan *p) {
+    for (int k = 1; k < 4; k++) {
+        int before = isa_position_before(p->rx, p->tx, k);
+        bool tx = p->tx[k] != p->tx[before], rx = p->rx[k] != p->rx[before] || !tx;
+        p->own_rx |= (uint8_t)(rx << k);
+        p->own_tx |= (uint8_t)(tx << k);
+    }
+}
+
 static void plan_of_route(plan *p, const isa_route *r, uint32_t index, bool all_dirs) {
     memcpy(p->rx, r->rx, sizeof p->rx);
     memcpy(p->tx, r->tx, sizeof p->tx);
+    find_own_sides(p);
     for (int i = 0; i < 4; i++) p->dirs |= r->rx[i] & (HOST_BITS - 1);
     if (all_dirs) p->dirs = HOST_BITS - 1;
     p->color = r->color;
@@ -58,6 +69,21 @@ static void plan_to_host(plan *p, uint32_t color) {
 
 static void add_lane(shape *s, uint32_t color) { s->lane_of[color] = (uint8_t)s->lanes++; }
 
+/* A program that writes routes may give itself one that the layout did not: the lanes of its queues' colors stand
+ * ready, without a way in or out. */
+static void plan_of_queue(plan *p, uint32_t color) {
+    p->dirs = HOST_BITS - 1;
+    p->color = (uint8_t)color;
+    p->route = 0xff;
+    p->filter = NO_FILTER;
+}
+
+static bool has_queue(const isa_queues *q, uint32_t color) {
+    bool found = q->color_queue[color] >= 0;
+    for (uint32_t i = 0; i < ISA_QUEUES; i++) found |= q->in_color[i] == (int)color || q->out_color[i] == (int)color;
+    return found;
+}
+
 static bool shape_lanes(const wse *m, shape *s, plan *plans) {
     const isa_route_set *set = &m->image->route_sets[s->route_set];
     memset(s->lane_of, NO_LANE, sizeof s->lane_of);
@@ -71,6 +97,11 @@ static bool shape_lanes(const wse *m, shape *s, plan *plans) {
     for (uint32_t c = 0; c < ISA_COLORS; c++)
         if ((m->image->d2h_colors >> c & 1) && s->lane_of[c] == NO_LANE) {
             plan_to_host(&plans[s->lanes], c);
+            add_lane(s, c);
+        }
+    for (uint32_t c = 0; c < ISA_COLORS && s->own_plans; c++)
+        if (s->lane_of[c] == NO_LANE && has_queue(&m->image->programs[s->program].queues, c)) {
+            plan_of_queue(&plans[s->lanes], c);
             add_lane(s, c);
         }
     return s->lanes <= ISA_COLORS;
