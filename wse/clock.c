@@ -184,7 +184,7 @@ void band_cycle(band *b, uint64_t now) {
     b->now = now;
     b->stepping = false;
     b->visits = 0;
-    b->soon = &b->routers.bits[((now + b->m->fabric->hop) & (WHEEL_SLOTS - 1)) * b->routers.words];
+    router_facts(b->m->fabric, b, now);
     read_mail(b, now);
     while (b->far_count && b->far[0].cycle - now < WHEEL_SLOTS) {
         far_wake w = far_pop(b);

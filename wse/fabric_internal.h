@@ -81,6 +81,7 @@ static inline uint32_t wavelet_wait(const wse_wavelet *w, uint64_t now) {
 /* The positions of a color at a router; shared by equal PEs unless the program rewrites routes. */
 typedef struct {
     uint8_t rx[4], tx[4];
+    uint8_t own_rx, own_tx; /* bit k: position k names this side itself; else it is that of the position before */
     uint8_t color, dirs; /* dirs: inputs that have a buffer */
     uint8_t start, pop;
     bool ring, teardown, swap_x, swap_y;
@@ -98,7 +99,7 @@ typedef struct {
     uint8_t port; /* input queue, NO_PORT */
     uint8_t color;
     bool teardown, raised, filtered; /* raised: entered teardown and no handler was told so far */
-    uint8_t fast; /* one link in, one link out: the direction out; else NOT_FAST */
+    uint8_t fast; /* the one direction in, when move_fast may carry its wavelets; else NOT_FAST */
 } lane;
 
 typedef struct {
@@ -114,6 +115,7 @@ typedef struct {
     uint8_t out_busy;                 /* by output queue: not empty */
     uint8_t out_last;                 /* queue that used the ramp last */
     uint8_t out_want, out_want_empty; /* the core waits for room; for an empty queue */
+    uint16_t controls;                /* wavelets in the input queues that are control wavelets */
 } router;
 
 /* What PEs with the same program and route set have in common. Offsets count 8-byte units, those of
@@ -215,6 +217,14 @@ typedef struct {
     uint32_t pe;
 } far_wake;
 
+/* What every tick of a cycle looks up, once per cycle: the compiler must expect any store to change what pointers lead
+ * to. */
+typedef struct {
+    uint64_t *store, *soon, *next_slot; /* the routers' slots of now + hop and now + 1 */
+    uint32_t mask, capacity, now, ready, next;
+    int32_t step[MESH_DIRS];
+} tick_facts;
+
 typedef struct {
     wse *m;
     uint32_t y0, y1, first, end; /* rows, PEs */
@@ -223,7 +233,7 @@ typedef struct {
     far_wake *far; /* heap by cycle */
     uint32_t far_count, far_capacity;
     uint64_t now;
-    uint64_t *soon; /* the routers' slot of now + hop */
+    tick_facts facts;
     bool stepping;  /* in phase 2 */
     bool faulted, stream_done;
     uint32_t rows_awake;
@@ -268,6 +278,9 @@ static inline void wake_router(band *b, uint32_t pe, uint64_t cycle) {
     if (cycle - b->now >= WHEEL_SLOTS) cycle = b->now + WHEEL_SLOTS - 1;
     wheel_set(&b->routers, pe - b->first, cycle);
 }
+/* Visits the core of this band at a cycle of the wheel that is not over. */
+static inline void wake_core(band *b, uint32_t pe, uint64_t cycle) { wheel_set(&b->cores, pe - b->first, cycle); }
+
 /* Makes a lane of any PE hot, from the router next to it or from its own. */
 static inline void heat(fabric *f, band *b, uint32_t pe, uint32_t lane_no, uint64_t cycle) {
     if (pe - b->first < b->end - b->first) {
@@ -284,6 +297,7 @@ static inline void heat(fabric *f, band *b, uint32_t pe, uint32_t lane_no, uint6
 
 /* ---- router.c, router_control.c, router_ports.c, fabric.c ---- */
 
+void router_facts(const fabric *f, band *b, uint64_t now); /* before the ticks of a cycle */
 void router_tick(fabric *f, band *b, uint32_t pe, uint64_t now);
 /* Takes the head of a lane's RAMP buffer for the host; false when none is ready. */
 bool router_take_for_host(fabric *f, band *b, uint32_t pe, uint32_t lane_no, uint64_t now, uint32_t *data);
@@ -300,7 +314,7 @@ void filter_count(fabric *f, const router *r, const isa_filter *k, uint32_t filt
 const isa_filter *fabric_filter_of(const wse *m, uint32_t pe, const plan *p);
 
 /* Puts a wavelet into an input queue that has room. */
-void port_deliver(wse *m, uint32_t pe, uint32_t port, wse_wavelet w, uint64_t now);
+void port_deliver(band *b, uint32_t pe, uint32_t port, wse_wavelet w, uint64_t now);
 /* Queue bound to a color (WSE-3) or the color itself (WSE-2), NO_PORT. */
 uint32_t port_of_color(const wse *m, uint32_t pe, uint32_t color);
 uint32_t port_color(const wse *m, uint32_t pe, uint32_t port);

@@ -184,7 +184,7 @@ static void deliver(fabric *f, band *b, router *r, uint32_t pe, const pick *k, f
         if (!passes) return;
     }
     wse_wavelet w = {e.data, (uint32_t)(now + f->ramp), k->l->color, e.meta & 1, k->dir, 0};
-    port_deliver(b->m, pe, k->l->port, w, now);
+    port_deliver(b, pe, k->l->port, w, now);
 }
 
 /* Control wavelets and the last wavelet of a send with .advance_switch change the lane after they have passed. */
@@ -251,15 +251,16 @@ static void queue_pop(fabric *f, band *b, router *r, uint32_t pe, uint32_t q, ui
     if ((r->out_want & bit) || empty) {
         r->out_want &= (uint8_t)~bit;
         r->out_want_empty &= (uint8_t)~empty;
-        clock_wake(b->m, pe, now);
+        wake_core(b, pe, now);
     }
 }
 
 /* A queue whose buffer is full is tried again when that buffer pops (buffer_pop). */
 static void ramp_inject(fabric *f, band *b, router *r, uint32_t pe, uint64_t now) {
-    for (uint32_t k = 1; k <= ISA_QUEUES; k++) {
-        uint32_t q = (r->out_last + k) % ISA_QUEUES;
-        if (!(r->out_busy & 1u << q) || !queue_head_enters(f, b, r, pe, q, now)) continue;
+    uint32_t first = (r->out_last + 1u) % ISA_QUEUES, twice = r->out_busy | (uint32_t)r->out_busy << ISA_QUEUES;
+    for (uint32_t set = twice >> first & ((1u << ISA_QUEUES) - 1); set; set &= set - 1) {
+        uint32_t q = (first + (uint32_t)__builtin_ctz(set)) % ISA_QUEUES;
+        if (!queue_head_enters(f, b, r, pe, q, now)) continue;
         queue_pop(f, b, r, pe, q, now);
         r->out_last = (uint8_t)q;
         if (r->out_busy) wake_router(b, pe, now + 1);
@@ -269,46 +270,25 @@ static void ramp_inject(fabric *f, band *b, router *r, uint32_t pe, uint64_t now
 
 /* ---- the tick ---- */
 
-/* What a tick looks up once, in locals: the compiler must expect any store to change what pointers lead to. */
-typedef struct {
-    uint64_t *store, *soon;
-    router *routers;
-    uint32_t first, mask, capacity, now, ready, next;
-    int32_t step[MESH_DIRS];
-} tick_facts;
-
-/* lane_pick and lane_move in one for the usual lane: one link in, one link out, a data wavelet that is ready just now,
- * room, nobody to wake. 0: something is different, do it the long way. 1: moved, 2: moved and there is more. Most of
- * the time of a busy fabric goes here. */
-static inline __attribute__((always_inline)) uint32_t move_fast(const tick_facts *t, band *b, uint32_t pe, lane *l) {
-    uint32_t out = l->fast;
-    buffer *in = (buffer *)(t->store + l->buffers), *to = (buffer *)(t->store + l->out[out]);
-    uint32_t head = in->taken.head, tail = __atomic_load_n(&in->tail, __ATOMIC_ACQUIRE);
-    flit e = in->e[head & t->mask];
-    if (head == tail || e.meta != t->now << 2 || in->waiting) return 0;
-    taken there = {.word = __atomic_load_n(&to->taken.word, __ATOMIC_ACQUIRE)};
-    uint32_t end = to->tail;
-    if (end - there.head + (there.popped == t->next) >= t->capacity) return 0;
-    taken mine = {.head = head + 1, .popped = t->next};
-    __atomic_store_n(&in->taken.word, mine.word, __ATOMIC_RELEASE);
-    to->e[end & t->mask] = (flit){e.data, t->ready};
-    __atomic_store_n(&to->tail, end + 1, __ATOMIC_RELEASE);
-    l->granted = t->now;
-    uint32_t to_pe = pe + (uint32_t)t->step[out], at = to_pe - t->first;
-    t->routers[to_pe].hot |= 1u << l->out_lane[out];
-    uint64_t *word = &t->soon[at >> 6], set = *word;
-    if (set) *word = set | 1ull << (at & 63);
-    else wake_router(b, to_pe, b->now + b->m->fabric->hop);
-    return head + 1 != tail ? 2 : 1;
+void router_facts(const fabric *f, band *b, uint64_t now) {
+    tick_facts *t = &b->facts;
+    uint64_t *bits = b->routers.bits;
+    t->store = f->store;
+    t->soon = &bits[((now + f->hop) & (WHEEL_SLOTS - 1)) * b->routers.words];
+    t->next_slot = &bits[((now + 1) & (WHEEL_SLOTS - 1)) * b->routers.words];
+    t->mask = f->buffer_mask;
+    t->capacity = f->buffer_capacity;
+    t->now = (uint32_t)now;
+    t->ready = (uint32_t)(now + f->hop) << 2;
+    t->next = (uint32_t)now + 1;
+    memcpy(t->step, f->step, sizeof t->step);
 }
 
-static inline tick_facts facts_of(const fabric *f, const band *b, uint64_t now) {
-    tick_facts t = {f->store,           b->soon,       f->routers, b->first, f->buffer_mask,
-                    f->buffer_capacity, (uint32_t)now, 0,          0,        {0}};
-    t.ready = (uint32_t)(now + f->hop) << 2;
-    t.next = (uint32_t)now + 1;
-    memcpy(t.step, f->step, sizeof t.step);
-    return t;
+static inline void wake_at(band *b, uint64_t *slot, uint32_t pe, uint64_t cycle) {
+    uint32_t at = pe - b->first;
+    uint64_t *word = &slot[at >> 6], set = *word;
+    if (set) *word = set | 1ull << (at & 63);
+    else wake_router(b, pe, cycle);
 }
 
 typedef struct {
@@ -319,14 +299,61 @@ typedef struct {
     uint64_t now;
     uint32_t pe, retry, used; /* lanes to look at again, outputs given away */
     bool fast;
-    tick_facts facts;
 } tick;
+
+static inline bool fast_room(const tick *t, const tick_facts *k, const lane *l, uint32_t tx) {
+    for (uint32_t links = tx & (RAMP_BITS - 1); links; links &= links - 1) {
+        buffer *to = (buffer *)(k->store + l->out[__builtin_ctz(links)]);
+        taken there = {.word = __atomic_load_n(&to->taken.word, __ATOMIC_ACQUIRE)};
+        if (to->tail - there.head + (there.popped == k->next) >= k->capacity) return false;
+    }
+    if (!(tx & RAMP_BITS)) return true;
+    if (l->port == NO_PORT) return false;
+    const queue *q = in_queue(t->f, t->r, l->port);
+    return q->count < t->f->shapes[t->r->shape].in_slots[l->port];
+}
+
+static inline void fast_send(tick *t, const tick_facts *k, const lane *l, uint32_t out, uint32_t data) {
+    buffer *to = (buffer *)(k->store + l->out[out]);
+    uint32_t end = to->tail, to_pe = t->pe + (uint32_t)k->step[out];
+    to->e[end & k->mask] = (flit){data, k->ready};
+    if (to->waiting) __atomic_store_n(&to->waiting, 0, __ATOMIC_RELAXED);
+    __atomic_store_n(&to->tail, end + 1, __ATOMIC_RELEASE);
+    t->f->routers[to_pe].hot |= 1u << l->out_lane[out];
+    wake_at(t->b, k->soon, to_pe, t->now + t->f->hop);
+    t->r->hops++;
+}
+
+/* lane_pick and lane_move in one for the usual lane (lane_is_fast): a data wavelet that is ready, and room. 0: something
+ * is different, do it the long way. 1: moved, 2: moved and there is more. Most of the time of a busy fabric goes here. */
+static inline __attribute__((always_inline)) uint32_t move_fast(tick *t, lane *l) {
+    const tick_facts *k = &t->b->facts;
+    buffer *in = (buffer *)(k->store + l->buffers);
+    uint32_t head = in->taken.head, tail = __atomic_load_n(&in->tail, __ATOMIC_ACQUIRE), tx = l->tx;
+    flit e = in->e[head & k->mask];
+    if (head == tail || (e.meta & 3) || (tx & t->used) || flit_wait(e.meta, k->now) || !fast_room(t, k, l, tx)) return 0;
+    uint32_t since_ready = (k->now - (e.meta >> 2)) & 0x3fffffff, since_pop = k->now - in->taken.popped;
+    t->r->stall += since_ready < since_pop ? since_ready : since_pop;
+    taken mine = {.head = head + 1, .popped = k->next};
+    __atomic_store_n(&in->taken.word, mine.word, __ATOMIC_RELEASE);
+    l->granted = k->now;
+    if (l->fast == ISA_RAMP) {
+        if (t->r->out_busy) wake_at(t->b, k->next_slot, t->pe, t->now + 1);
+    } else if (in->waiting && tail - head >= k->capacity) {
+        wake_upstream(t->f, t->b, t->pe, l, in, l->fast, t->now);
+    }
+    for (uint32_t links = tx & (RAMP_BITS - 1); links; links &= links - 1)
+        fast_send(t, k, l, (uint32_t)__builtin_ctz(links), e.data);
+    if (tx & RAMP_BITS)
+        port_deliver(t->b, t->pe, l->port,
+                     (wse_wavelet){e.data, (uint32_t)(t->now + t->f->ramp), l->color, 0, l->fast, 0}, t->now);
+    return head + 1 != tail ? 2 : 1;
+}
 
 static inline __attribute__((always_inline)) void tick_lane(tick *t, uint32_t i) {
     lane *l = &t->lanes[i];
-    uint32_t moved = t->fast && l->fast != NOT_FAST ? move_fast(&t->facts, t->b, t->pe, l) : 0;
+    uint32_t moved = t->fast && l->fast != NOT_FAST ? move_fast(t, l) : 0;
     if (moved) {
-        t->r->hops++;
         t->retry |= (moved >> 1) << i;
         t->used |= l->tx;
         return;
@@ -353,10 +380,9 @@ static void tick_in_turns(tick *t, uint32_t hot) {
 void router_tick(fabric *f, band *b, uint32_t pe, uint64_t now) {
     router *r = &f->routers[pe];
     if (r->out_busy) ramp_inject(f, b, r, pe, now);
-    tick t = {
-        f, b, r, &f->lanes[r->lanes], now, pe, 0, 0, f->plain && pe - b->inner < b->inner_count, facts_of(f, b, now)};
+    tick t = {f, b, r, &f->lanes[r->lanes], now, pe, 0, 0, f->plain && pe - b->inner < b->inner_count};
     uint32_t hot = r->hot, seen = 0, clash = 0;
-    for (uint32_t rest = hot; rest; rest &= rest - 1) {
+    for (uint32_t rest = hot & (hot - 1) ? hot : 0; rest; rest &= rest - 1) {
         uint32_t tx = t.lanes[__builtin_ctz(rest)].tx;
         clash |= seen & tx;
         seen |= tx;
@@ -367,7 +393,7 @@ void router_tick(fabric *f, band *b, uint32_t pe, uint64_t now) {
         for (; hot; hot &= hot - 1) tick_lane(&t, (uint32_t)__builtin_ctz(hot));
     if (!t.retry) return;
     r->hot |= t.retry;
-    wake_router(b, pe, now + 1);
+    wake_at(b, b->facts.next_slot, pe, now + 1);
 }
 
 bool router_take_for_host(fabric *f, band *b, uint32_t pe, uint32_t lane_no, uint64_t now, uint32_t *data) {

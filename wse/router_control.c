@@ -27,13 +27,18 @@ uint32_t control_popped(uint32_t payload) {
     return out;
 }
 
+/* What move_fast may carry: one input that is the only buffer, outputs that exist, nothing for the host, no filter. */
+static bool lane_is_fast(const lane *l) {
+    if (!l->rx || l->rx != l->dirs || (l->rx & (l->rx - 1)) || !l->tx || (l->tx & HOST_BITS) || l->filtered) return false;
+    for (uint32_t links = l->tx & (RAMP_BITS - 1); links; links &= links - 1)
+        if (l->out[__builtin_ctz(links)] >= OUT_NONE) return false;
+    return true;
+}
+
 void lane_take_position(lane *l, const plan *p) {
     l->rx = l->teardown ? 0 : p->rx[l->position] & p->dirs;
     l->tx = p->tx[l->position];
-    uint32_t one_in = l->rx & (RAMP_BITS - 1), one_out = l->tx & (RAMP_BITS - 1);
-    bool fast = one_in && one_in == l->dirs && !(one_in & (one_in - 1)) && one_out && one_out == l->tx &&
-                !(one_out & (one_out - 1)) && l->out[__builtin_ctz(one_out)] < OUT_NONE;
-    l->fast = fast ? (uint8_t)__builtin_ctz(one_out) : NOT_FAST;
+    l->fast = lane_is_fast(l) ? (uint8_t)__builtin_ctz(l->rx) : NOT_FAST;
 }
 
 /* Stays at the last valid position, or goes round. */

@@ -63,17 +63,19 @@ void fabric_look_again(wse *m, uint32_t pe, uint32_t lane_no) {
 
 /* ---- input queues ---- */
 
-void port_deliver(wse *m, uint32_t pe, uint32_t port, wse_wavelet w, uint64_t now) {
-    fabric *f = m->fabric;
+void port_deliver(band *b, uint32_t pe, uint32_t port, wse_wavelet w, uint64_t now) {
+    fabric *f = b->m->fabric;
     router *r = &f->routers[pe];
     queue *q = in_queue(f, r, port);
     uint32_t slots = f->shapes[r->shape].in_slots[port], at = q->head + q->count;
     q->e[at >= slots ? at - slots : at] = w;
     q->count++;
     r->ramp++;
+    r->controls = (uint16_t)(r->controls + w.control);
     if (!q->want && q->count > 1) return; /* the first wavelet wakes a core that never asked */
     q->want = 0;
-    clock_wake(m, pe, now + f->ramp);
+    if (f->ramp < WHEEL_SLOTS) wake_core(b, pe, now + f->ramp);
+    else clock_wake(b->m, pe, now + f->ramp);
 }
 
 static queue *in_queue_of(const wse *m, uint32_t pe, uint32_t port) {
@@ -109,6 +111,7 @@ void fabric_in_pop(wse *m, uint32_t pe, uint32_t port, uint64_t now) {
     if (!q || !q->count) return;
     uint32_t slots = f->shapes[r->shape].in_slots[port];
     bool was_full = q->count == slots;
+    r->controls = (uint16_t)(r->controls - q->e[q->head].control);
     q->head = (uint16_t)(q->head + 1u == slots ? 0 : q->head + 1);
     q->count--;
     if (!was_full) return;

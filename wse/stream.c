@@ -201,14 +201,14 @@ void streams_room(wse *m, band *b, uint32_t pe, uint32_t port) {
     if (s) make_able(m, b, s, pe);
 }
 
-static bool serve_in(wse *m, stream *s, uint32_t x, uint32_t y, uint64_t now) {
+static bool serve_in(wse *m, band *b, stream *s, uint32_t x, uint32_t y, uint64_t now) {
     fabric *f = m->fabric;
     uint32_t pe = y * m->width + x, port = port_of_color(m, pe, s->s.color), *position = position_of(s, x, y);
     const router *r = &f->routers[pe];
     if (port == NO_PORT || in_queue(f, r, port)->count >= f->shapes[r->shape].in_slots[port]) return false;
     size_t at = ((size_t)(y - s->s.y) * s->s.width + (x - s->s.x)) * s->s.per_pe + *position;
     wse_wavelet w = {s->words[at], (uint32_t)(now + f->ramp), s->s.color, 0, ISA_HOST, 0};
-    port_deliver(m, pe, port, w, now);
+    port_deliver(b, pe, port, w, now);
     return true;
 }
 
@@ -251,7 +251,7 @@ static bool serve_one(wse *m, band *b, stream *s, uint32_t y, uint64_t now) {
     while ((i = next_able(able, *cursor, end)) != UINT32_MAX) {
         uint32_t x = s->s.x + i;
         *cursor = i;
-        bool served = s->out ? serve_out(m, b, s, x, y, now) : serve_in(m, s, x, y, now);
+        bool served = s->out ? serve_out(m, b, s, x, y, now) : serve_in(m, b, s, x, y, now);
         uint32_t *position = position_of(s, x, y);
         *position += served;
         if (!served || *position == s->s.per_pe || s->out) able[i >> 6] &= ~(1ull << (i & 63));
