@@ -369,7 +369,10 @@ static void row_reduce_passes_the_turn_on(void **state) {
 static uint32_t arrives_behind(uint8_t mode, uint32_t sent) {
     bench b;
     open_bench(&b, ISA_WSE2, 2, 1);
-    stub_route(&b.s, 0, 0, R, E)->pop = mode;
+    isa_route *first = stub_route(&b.s, 0, 0, R, E);
+    first->pop = mode;
+    first->rx[1] = R; /* a position to advance to: what does not advance is not popped */
+    first->tx[1] = E;
     stub_route(&b.s, 1, 0, W, R);
     stub_tile(&b.s, 1, 0, 1);
     start(&b);
@@ -462,7 +465,7 @@ static void switch_words_read_back(void **state) {
     isa_route *r = stub_route(&b.s, 0, 5, W, E);
     r->rx[1] = R;
     r->tx[1] = E;
-    r->rx[2] = W;
+    r->rx[2] = R;
     r->tx[2] = N;
     r->ring = true;
     r->position = 1;

@@ -35,6 +35,7 @@ static uint32_t queue_units(uint32_t slots) { return (uint32_t)(sizeof(queue) + 
 static void find_own_sides(plan *p) {
     for (int k = 1; k < 4; k++) {
         int before = isa_position_before(p->rx, p->tx, k);
+        if (!p->rx[k] && !p->tx[k]) continue;
         bool tx = p->tx[k] != p->tx[before], rx = p->rx[k] != p->rx[before] || !tx;
         p->own_rx |= (uint8_t)(rx << k);
         p->own_tx |= (uint8_t)(tx << k);

@@ -38,10 +38,9 @@ static uint16_t color_word(const spot *s) {
 
 static bool valid(const plan *p, uint32_t i) { return p->rx[i] || p->tx[i]; }
 
-/* Which side of a position differs from the one before: that is the one the word names. */
 static uint32_t position_bits(const plan *p, uint32_t i) {
-    if (!valid(p, i)) return DIR_INVALID;
-    bool rx = p->rx[i] != p->rx[isa_position_before(p->rx, p->tx, (int)i)] && p->rx[i];
+    bool rx = p->own_rx >> i & 1;
+    if (!valid(p, i)) return DIR_INVALID | (rx ? 8u : 0); /* the side written with it stays: programs change the direction alone */
     uint32_t set = rx ? p->rx[i] : p->tx[i];
     return (uint32_t)__builtin_ctz(set ? set : ISA_BIT(DIR_INVALID)) | (rx ? 8u : 0);
 }
@@ -65,20 +64,22 @@ static void settle(const spot *s) {
     fabric_look_again(s->m, s->pe, s->lane_no);
 }
 
+/* The sides that positions do not name themselves. */
+static void inherit(plan *p) {
+    for (int i = 1; i < 4; i++) {
+        int before = isa_position_before(p->rx, p->tx, i);
+        if (!valid(p, (uint32_t)i)) continue;
+        if (!(p->own_rx >> i & 1)) p->rx[i] = p->rx[before];
+        if (!(p->own_tx >> i & 1)) p->tx[i] = p->tx[before];
+    }
+}
+
 static void rewrite_route(const spot *s, uint16_t v) {
     plan *p = s->p;
     uint8_t rx = v >> 5 & ALL_DIRS, tx = (uint8_t)((v & ALL_DIRS) | (p->tx[0] & HOST_BITS));
-    uint8_t old_rx[4], old_tx[4];
-    memcpy(old_rx, p->rx, sizeof old_rx);
-    memcpy(old_tx, p->tx, sizeof old_tx);
     p->rx[0] = rx;
     p->tx[0] = tx;
-    for (int i = 1; i < 4; i++) {
-        int before = isa_position_before(old_rx, old_tx, i);
-        if (!old_rx[i] && !old_tx[i]) continue;
-        if (old_rx[i] == old_rx[before]) p->rx[i] = p->rx[before];
-        if (old_tx[i] == old_tx[before]) p->tx[i] = p->tx[before];
-    }
+    inherit(p);
     p->pop = v >> 12 & 3;
 }
 
@@ -105,10 +106,13 @@ static void write_switch(const spot *s, uint16_t v, uint64_t now) {
         uint32_t bits = v >> (4 * (i - 1)) & 15, dir = bits & 7;
         if (!(changed >> (4 * (i - 1)) & 15)) continue;
         bool ok = dir < DIR_INVALID;
-        int before = isa_position_before(p->rx, p->tx, (int)i);
-        p->rx[i] = !ok ? 0 : bits & 8 ? (uint8_t)ISA_BIT(dir) : p->rx[before];
-        p->tx[i] = !ok ? 0 : bits & 8 ? p->tx[before] : (uint8_t)ISA_BIT(dir);
+        bool own_rx = bits & 8;
+        p->rx[i] = !ok ? 0 : (uint8_t)ISA_BIT(dir); /* the side not named is filled in below */
+        p->tx[i] = p->rx[i];
+        p->own_rx = (uint8_t)((p->own_rx & ~(1u << i)) | own_rx << i);
+        p->own_tx = (uint8_t)((p->own_tx & ~(1u << i)) | !own_rx << i);
     }
+    inherit(p);
     if (changed >> BIT_RING & 1) p->ring = v >> BIT_RING & 1;
     s->l->position = v >> 13 & 3;
     settle(s);
