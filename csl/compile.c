@@ -136,6 +136,7 @@ static bool exports(csl_sema *s) {
 
 static bool reserve_arguments(csl_sema *s) {
     bool needed = false;
+    csl_close_small(s);
     for (uint32_t i = 0; i < s->out->symbol_count; i++) needed |= s->out->symbols[i].kind == ISA_SYM_FUNCTION && s->out->symbols[i].params;
     if (!needed) return true;
     if (s->next_word + 32 > ISA_SRAM_WORDS) return diag_error(s->d, "%s: no PE memory is left for the arguments of exported functions", s->root->path);

@@ -227,6 +227,7 @@ struct csl_sema {
     bool comptime;            /* nothing may be emitted */
     bool in_layout, in_comptime_block;
     uint32_t next_word;       /* next free word of PE memory */
+    uint32_t small_at, small_end, small_chunk; /* room kept for variables that are no arrays */
     uint32_t depth;           /* comptime calls under way */
     uint64_t dsr_claimed[3];  /* ids named by @get_dsr, by file */
     void *tasks;              /* builtin_task.c's own state */
@@ -278,6 +279,7 @@ csl_place csl_eval_place(csl_sema *s, const csl_node *n);    /* kind NOWHERE aft
 csl_value csl_load(csl_sema *s, const csl_place *p);
 bool csl_store(csl_sema *s, const csl_place *p, csl_value v, const csl_node *at); /* v already of the place's type */
 csl_pointer csl_known_pointer(const csl_value *v);
+void csl_close_small(csl_sema *s);                                     /* gives back what is left of the chunk at the end */
 bool csl_place_global(csl_sema *s, csl_global *g, const csl_node *at);  /* gives it memory (once) */
 /* Run-time word address of pointer-like things: POINTER values, arrays in memory. imm is added to reg (reg 0: imm alone). */
 bool csl_address(csl_sema *s, csl_value v, const csl_node *at, ir_reg *reg, int32_t *imm);

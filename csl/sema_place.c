@@ -34,6 +34,30 @@ static bool reserve_words(csl_sema *s, uint32_t words, uint32_t align_words, con
     return true;
 }
 
+/* Scalars, pointers and descriptors stand together, apart from arrays, much as an object file's initialised data stand
+ * apart from its zeroes (inferred). Public programs write a few elements past the end of a scratch array: that must not
+ * change a descriptor. Room for them is taken in chunks, because what a program uses is known only at its end. */
+static bool reserve_small(csl_sema *s, uint32_t words, const csl_node *at, uint16_t *word) {
+    enum { FIRST = 64, MOST = 256 };
+    if (words > FIRST) return reserve_words(s, words, 1, at, word);
+    if (s->small_end - s->small_at < words) {
+        uint32_t chunk = !s->small_chunk ? FIRST : s->small_chunk < MOST ? 2 * s->small_chunk : MOST;
+        if (s->next_word + chunk > ISA_SRAM_WORDS) return reserve_words(s, words, 1, at, word);
+        s->small_chunk = chunk;
+        s->small_at = s->next_word;
+        s->small_end = s->next_word += chunk;
+        if (s->out->used_words < s->next_word) s->out->used_words = s->next_word;
+    }
+    *word = (uint16_t)s->small_at;
+    s->small_at += words;
+    return true;
+}
+
+void csl_close_small(csl_sema *s) {
+    if (s->small_end == s->next_word && s->out->used_words == s->next_word) s->out->used_words = s->next_word = s->small_at;
+    s->small_end = s->small_at;
+}
+
 static bool alignment(csl_sema *s, const csl_global *g, uint32_t *words) {
     *words = 1;
     if (!g->node->align) return true;
@@ -91,7 +115,9 @@ bool csl_place_global(csl_sema *s, csl_global *g, const csl_node *at) {
         return false;
     }
     uint32_t align;
-    if (!alignment(s, g, &align) || !reserve_words(s, g->type->words, align, at, &g->word)) return false;
+    if (!alignment(s, g, &align)) return false;
+    bool small = g->type->kind != CSL_T_ARRAY && align == 1;
+    if (!(small ? reserve_small(s, g->type->words, at, &g->word) : reserve_words(s, g->type->words, align, at, &g->word))) return false;
     g->placed = true;
     s->depth++;
     bool stored = csl_store_known(s, g->type, &g->value, s->out->data + g->word, g->node);
