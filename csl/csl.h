@@ -29,7 +29,7 @@ typedef struct {
     uint32_t max_inlined_iterations;   /* 0 = 50 */
     isa_fp16 fp16;
     bool warnings_are_errors;
-    uint64_t max_steps;                /* of evaluation at compile time; 0 = 1000 million */
+    uint64_t max_steps;                /* of evaluation at compile time; 0 = 1000 million in the layout, 100 million in a program */
     uint64_t max_memory_bytes;         /* 0 = 4 GiB */
     bool (*read)(void *context, const char *path, str *text); /* sources from elsewhere than files; false: no such path. NULL: files */
     void *read_context;

@@ -44,16 +44,16 @@ csl_value csl_oom(csl_sema *s) {
 }
 
 /* A program may loop forever at compile time, or make values without end. */
-bool csl_work(csl_sema *s, const csl_node *at, uint64_t steps) {
+bool csl_work(csl_sema *s, const csl_node *at, uint64_t steps, uint64_t more_bytes) {
     csl_unit *u = s->unit;
     if (u->exhausted) return false;
-    uint64_t limit = u->options->max_steps ? u->options->max_steps : 1000000000;
+    uint64_t limit = u->options->max_steps ? u->options->max_steps : s->in_layout ? 1000000000 : 100000000;
     uint64_t bytes = u->options->max_memory_bytes ? u->options->max_memory_bytes : UINT64_C(4) << 30;
     u->steps += steps;
     if (u->steps > limit) {
         u->exhausted = true;
         csl_error(s, at, "this compilation takes more than %" PRIu64 " steps of evaluation; does a loop or recursion at compile time never end?", limit);
-    } else if (arena_bytes(u->memory) + (s->scratch ? arena_bytes(s->scratch) : 0) > bytes) {
+    } else if (arena_bytes(u->memory) + (s->scratch ? arena_bytes(s->scratch) : 0) + more_bytes > bytes) {
         u->exhausted = true;
         csl_error(s, at, "this compilation takes more than %" PRIu64 " MiB of memory; does a loop or recursion at compile time never end?", bytes >> 20);
     }
@@ -76,7 +76,7 @@ csl_value csl_not_known(csl_sema *s, const csl_node *at, const char *what) {
 bool csl_emits(const csl_sema *s) { return s->fn && !s->comptime; }
 
 csl_context csl_enter(csl_sema *s, csl_module *m) {
-    csl_context c = {s->module, s->frame, s->fn, s->comptime, s->dead, s->in_comptime_block, s->runtime_depth, s->scratch};
+    csl_context c = {s->module, s->frame, s->fn, s->comptime, s->dead, s->in_comptime_block, s->runtime_depth, s->scratch, s->at};
     s->module = m;
     s->frame = NULL;
     s->fn = NULL;
@@ -85,6 +85,7 @@ csl_context csl_enter(csl_sema *s, csl_module *m) {
     s->in_comptime_block = false;
     s->runtime_depth = 0;
     s->scratch = NULL;
+    s->at = NULL;
     return c;
 }
 
@@ -97,6 +98,7 @@ void csl_leave(csl_sema *s, const csl_context *c) {
     s->in_comptime_block = c->in_comptime_block;
     s->runtime_depth = c->runtime_depth;
     s->scratch = c->scratch;
+    s->at = c->at;
 }
 
 /* ---- scopes ---- */
@@ -124,7 +126,7 @@ csl_value *csl_elems_new(csl_sema *s, uint32_t n) {
         csl_error(s, s->at, "a value of %" PRIu32 " elements is too large for compile time; at most %d are supported", n, ELEMENTS_MAX);
         return NULL;
     }
-    if (!csl_work(s, s->at, n)) return NULL;
+    if (!csl_work(s, s->at, n, n * sizeof(csl_value))) return NULL;
     csl_value *e = arena_push_n(csl_scratch(s), csl_value, n ? n : 1);
     if (!e) csl_oom(s);
     return e;
@@ -313,6 +315,7 @@ static csl_value host_number(const csl_type *t, csl_value v) {
 static bool evaluate(csl_sema *s, csl_global *g, const csl_node *at) {
     const csl_node *n = g->node;
     const csl_type *declared = NULL;
+    s->at = n;
     if (n->a) {
         declared = csl_eval_type(s, n->a);
         if (!declared) return false;

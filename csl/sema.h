@@ -204,6 +204,7 @@ struct csl_unit {
     csl_sema *running;        /* whose evaluation is under way, for messages about types */
     struct csl_parked *parked; /* such memory, freed with the unit */
     bool cells_pointed_to;    /* `&` of a comptime variable: memory of loops is no longer given back */
+    const csl_node *called_from; /* the call noted last */
     bool type_refused;        /* a type could not be made, and that was told */
     /* layout */
     bool rectangle_set;
@@ -260,7 +261,7 @@ csl_value csl_error(csl_sema *s, const csl_node *at, const char *fmt, ...) __att
 void csl_note(csl_sema *s, csl_module *m, const csl_node *at, const char *fmt, ...) __attribute__((format(printf, 4, 5)));
 void csl_warning(csl_sema *s, const csl_node *at, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 csl_value csl_oom(csl_sema *s);
-bool csl_work(csl_sema *s, const csl_node *at, uint64_t steps); /* counts work; false once a compilation takes too much, which was told */
+bool csl_work(csl_sema *s, const csl_node *at, uint64_t steps, uint64_t more_bytes); /* counts work, and what is about to be allocated; false once a compilation takes too much, which was told */
 /* Values made inside a loop of the layout live for that iteration only. What is kept longer (parameters of tile programs, say) is kept by csl_keep. */
 static inline arena *csl_scratch(const csl_sema *s) { return s->scratch ? s->scratch : s->unit->memory; }
 csl_value csl_keep(csl_sema *s, csl_value v);                /* a copy that lives as long as the unit */
@@ -298,7 +299,7 @@ uint32_t csl_fn_index(csl_sema *s, csl_func *f, const csl_node *at);    /* ir fu
 
 /* ---- builtins (builtin*.c): one row each in builtins.def ---- */
 typedef csl_value (*csl_builtin_fn)(csl_sema *s, const csl_node *call);
-typedef enum { CSL_ANYWHERE = 0, CSL_LAYOUT_ONLY = 1, CSL_COMPTIME_ONLY = 2, CSL_RUNTIME_ONLY = 4, CSL_LIBRARY_ONLY = 8 } csl_when;
+typedef enum { CSL_ANYWHERE = 0, CSL_LAYOUT_ONLY = 1, CSL_COMPTIME_ONLY = 2, CSL_RUNTIME_ONLY = 4, CSL_LIBRARY_ONLY = 8, CSL_PROGRAM_ONLY = 16 } csl_when; /* PROGRAM_ONLY: not while the layout is evaluated */
 typedef struct {
     const char *name;
     uint8_t min_args, max_args, when;

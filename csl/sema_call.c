@@ -4,7 +4,7 @@
 #include "csl/sema_internal.h"
 #include <inttypes.h>
 
-enum { ARGS_MAX = 32, REGISTER_ARGS_MAX = 12, INSTANCES_MAX = 10000 };
+enum { ARGS_MAX = 32, REGISTER_ARGS_MAX = 12, INSTANCES_MAX = 4096 };
 
 typedef struct {
     csl_func *f;
@@ -106,7 +106,10 @@ static csl_value interpret(csl_sema *s, calling *c) {
     size_t errors = diag_error_count(s->d);
     csl_flow flow = csl_exec(s, c->f->node->c);
     leave_callee(s, &here);
-    if (flow == CSL_FAILED && diag_error_count(s->d) > errors) csl_note(s, s->module, c->call, "called from here");
+    if (flow == CSL_FAILED && diag_error_count(s->d) > errors && s->unit->called_from != c->call) { /* a recursion says so once */
+        csl_note(s, s->module, c->call, "called from here");
+        s->unit->called_from = c->call;
+    }
     return finish_body(s, c, flow);
 }
 

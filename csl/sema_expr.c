@@ -382,6 +382,8 @@ static csl_value builtin(csl_sema *s, const csl_node *n) {
             return csl_error(s, n, "'@%.*s' takes %d argument%s, %" PRIu32 " given", len, n->name.p, b->min_args, b->min_args == 1 ? "" : "s", count);
         return csl_error(s, n, "'@%.*s' takes %d to %d arguments, %" PRIu32 " given", len, n->name.p, b->min_args, b->max_args, count);
     }
+    if (b->when & (CSL_PROGRAM_ONLY | CSL_COMPTIME_ONLY) && !s->out)
+        return csl_error(s, n, "'@%.*s' belongs in a program of a PE; it is not valid while the layout is evaluated", len, n->name.p);
     if (b->when & CSL_LAYOUT_ONLY && !s->in_layout) return csl_error(s, n, "'@%.*s' is only valid in a layout block", len, n->name.p);
     if (b->when & CSL_COMPTIME_ONLY && csl_emits(s)) return csl_error(s, n, "builtin is only valid while evaluating a top level comptime block");
     if (b->when & CSL_RUNTIME_ONLY && !csl_emits(s)) return csl_error(s, n, "'@%.*s' is only valid in a function or task that runs on a PE", len, n->name.p);
@@ -456,7 +458,7 @@ static csl_value evaluate(csl_sema *s, const csl_node *n) {
 csl_value csl_eval(csl_sema *s, const csl_node *n) {
     const csl_node *outer = s->at;
     if (s->depth > CSL_DEPTH_MAX) return csl_too_deep(s, n);
-    if (!csl_work(s, n, 1)) return CSL_NOTHING;
+    if (!csl_work(s, n, 1, 0)) return CSL_NOTHING;
     s->at = n;
     s->depth++;
     csl_value v = evaluate(s, n);

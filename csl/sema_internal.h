@@ -108,6 +108,7 @@ typedef struct {
     bool comptime, dead, in_comptime_block;
     uint32_t runtime_depth;
     arena *scratch;
+    const csl_node *at;
 } csl_context;
 csl_context csl_enter(csl_sema *s, csl_module *m);        /* comptime evaluation in the scope of a module */
 void csl_leave(csl_sema *s, const csl_context *c);

@@ -415,7 +415,7 @@ static csl_flow while_unrolled(csl_sema *s, const csl_node *n) {
             f = too_many(s, n);
             break;
         }
-        f = csl_work(s, n, 1) ? exec_scoped(s, n->b) : CSL_FAILED;
+        f = csl_work(s, n, 1, 0) ? exec_scoped(s, n->b) : CSL_FAILED;
         loop_step step = after_body(s, &st.loop, f);
         if (step == LOOP_PASS && !(f == CSL_GONE && st.loop.continue_label)) break;
         f = close_iteration(s, &st, n) ? CSL_NEXT : CSL_FAILED;
@@ -497,7 +497,7 @@ static csl_flow for_unrolled(csl_sema *s, const csl_node *n, const csl_value *ov
             f = too_many(s, n);
             break;
         }
-        bool ok = csl_work(s, n, 1) && bind_capture(s, n, n->capture, elem) && bind_capture(s, n, n->index, csl_int(s->unit->types.comptime_int, i));
+        bool ok = csl_work(s, n, 1, 0) && bind_capture(s, n, n->capture, elem) && bind_capture(s, n, n->index, csl_int(s->unit->types.comptime_int, i));
         f = ok ? exec_scoped(s, n->b) : CSL_FAILED;
         loop_step step = after_body(s, &st.loop, f);
         if (step == LOOP_PASS && !(f == CSL_GONE && st.loop.continue_label)) break;
@@ -649,9 +649,12 @@ static csl_flow execute(csl_sema *s, const csl_node *n) {
 
 csl_flow csl_exec(csl_sema *s, const csl_node *n) {
     if (s->depth > CSL_DEPTH_MAX) return csl_too_deep(s, n), CSL_FAILED;
+    const csl_node *outer = s->at;
+    s->at = n;
     s->depth++;
     csl_flow f = execute(s, n);
     s->depth--;
+    s->at = outer;
     return f;
 }
 
