@@ -292,10 +292,11 @@ static bool link_lane(wse *m, uint32_t pe, lane *l, diag *d) {
         const router *r = &f->routers[to];
         uint32_t there = lane_index(f, r, color);
         if (there == NO_LANE) continue;
-        const lane *next = &f->lanes[r->lanes + there];
+        lane *next = &f->lanes[r->lanes + there];
         if (!(next->dirs & ISA_BIT(from))) continue;
         l->out[dir] = (uint32_t)((uint64_t *)lane_buffer(f, next, from) - f->store);
         l->out_lane[dir] = (uint8_t)there;
+        next->up_lane[from] = (uint8_t)(l - &f->lanes[f->routers[pe].lanes]);
     }
     return true;
 }
@@ -325,7 +326,8 @@ static void take_wafer(fabric *f, const wse *m) {
     while (slots < f->buffer_capacity) slots *= 2;
     f->buffer_mask = slots - 1;
     f->buffer_units = (uint32_t)(sizeof(buffer) / 8) + slots;
-    f->plain = f->link_num == f->link_den && !f->turn && f->hop < WHEEL_SLOTS;
+    f->plain = f->link_num == f->link_den && !f->turn && f->hop < WHEEL_SLOTS &&
+               f->ramp < WHEEL_SLOTS;
     f->step[ISA_WEST] = -1;
     f->step[ISA_EAST] = 1;
     f->step[ISA_SOUTH] = (int32_t)m->width;

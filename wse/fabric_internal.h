@@ -93,6 +93,7 @@ typedef struct {
     uint32_t buffers;            /* in store: that of the lowest direction, the others follow */
     uint32_t out[MESH_DIRS];     /* in store: the buffer a tx direction leads to, or OUT_* */
     uint8_t out_lane[MESH_DIRS]; /* lane over there */
+    uint8_t up_lane[MESH_DIRS];  /* lane that sends to this one from a direction, without color swaps */
     uint32_t granted;            /* low bits of the cycle of the last move: the longest waiting lane goes first */
     uint8_t rx, tx;              /* in force; 0 in teardown */
     uint8_t dirs, position;

@@ -137,6 +137,10 @@ static inline void wake_upstream(fabric *f, band *b, uint32_t pe, const lane *l,
     /* Over the band's edge `waiting` may be written right now; but who found it full cannot have pushed, so the count
      * is exact. */
     if (inside && !in->waiting) return;
+    if (!f->swaps) {
+        heat(f, b, up, l->up_lane[dir], now + 1);
+        return;
+    }
     const router *r = &f->routers[up];
     for (uint32_t other = 0; other <= f->swaps; other++) { /* which of a pair it is over there may depend on the way */
         uint32_t lane_no = lane_index(f, r, l->color ^ other);
@@ -301,61 +305,92 @@ typedef struct {
     bool fast;
 } tick;
 
-static inline bool fast_room(const tick *t, const tick_facts *k, const lane *l, uint32_t tx) {
+/* As outputs_have_room, and with the same effects, for lanes that are fast. */
+static inline uint32_t fast_room(const tick *t, const tick_facts *k, const lane *l, uint32_t tx) {
+    uint32_t worst = CAN_MOVE;
     for (uint32_t links = tx & (RAMP_BITS - 1); links; links &= links - 1) {
         buffer *to = (buffer *)(k->store + l->out[__builtin_ctz(links)]);
         taken there = {.word = __atomic_load_n(&to->taken.word, __ATOMIC_ACQUIRE)};
-        if (to->tail - there.head + (there.popped == k->next) >= k->capacity) return false;
+        uint32_t count = to->tail - there.head;
+        if (count + (there.popped == k->next) < k->capacity) continue;
+        if (count < k->capacity) worst |= CAN_RETRY;
+        else worst = MUST_SLEEP, __atomic_store_n(&to->waiting, 1, __ATOMIC_RELAXED);
     }
-    if (!(tx & RAMP_BITS)) return true;
-    if (l->port == NO_PORT) return false;
-    const queue *q = in_queue(t->f, t->r, l->port);
-    return q->count < t->f->shapes[t->r->shape].in_slots[l->port];
+    if (tx & RAMP_BITS) {
+        const queue *q = in_queue(t->f, t->r, l->port);
+        if (q->count >= t->f->shapes[t->r->shape].in_slots[l->port]) worst = MUST_SLEEP;
+    }
+    return worst;
 }
 
-static inline void fast_send(tick *t, const tick_facts *k, const lane *l, uint32_t out, uint32_t data) {
+/* True when the wavelet filled the buffer: who has more for it sleeps until there is room. */
+static inline bool fast_send(tick *t, const tick_facts *k, const lane *l, uint32_t out, uint32_t data, bool more) {
     buffer *to = (buffer *)(k->store + l->out[out]);
     uint32_t end = to->tail, to_pe = t->pe + (uint32_t)k->step[out];
     to->e[end & k->mask] = (flit){data, k->ready};
-    if (to->waiting) __atomic_store_n(&to->waiting, 0, __ATOMIC_RELAXED);
+    bool fills = more && end + 1 - to->taken.head >= k->capacity;
+    if (to->waiting != fills) __atomic_store_n(&to->waiting, fills, __ATOMIC_RELAXED);
     __atomic_store_n(&to->tail, end + 1, __ATOMIC_RELEASE);
     t->f->routers[to_pe].hot |= 1u << l->out_lane[out];
     wake_at(t->b, k->soon, to_pe, t->now + t->f->hop);
-    t->r->hops++;
+    return fills;
 }
 
-/* lane_pick and lane_move in one for the usual lane (lane_is_fast): a data wavelet that is ready, and room. 0: something
- * is different, do it the long way. 1: moved, 2: moved and there is more. Most of the time of a busy fabric goes here. */
+/* True when the queue is full now. */
+static inline bool fast_deliver(tick *t, const lane *l, uint32_t data) {
+    fabric *f = t->f;
+    const shape *s = &f->shapes[t->r->shape];
+    queue *q = (queue *)(f->queues + t->r->queues + s->in_at[l->port]);
+    uint32_t slots = s->in_slots[l->port], at = q->head + q->count;
+    q->e[at >= slots ? at - slots : at] = (wse_wavelet){data, (uint32_t)t->now + f->ramp, l->color, 0, l->fast, 0};
+    t->r->ramp++;
+    if (q->want | !q->count) {
+        q->want = 0;
+        wake_core(t->b, t->pe, t->now + f->ramp);
+    }
+    return ++q->count == slots;
+}
+
+enum { FAST_OTHER, FAST_MOVED, FAST_RETRY, FAST_SLEEP };
+
+/* lane_pick and lane_move in one for the usual lane (lane_is_fast) and a data wavelet. OTHER: something is different, do
+ * it the long way. A lane whose next wavelet finds no room is not looked at again before there is some. Most of the
+ * time of a busy fabric goes here. */
 static inline __attribute__((always_inline)) uint32_t move_fast(tick *t, lane *l) {
     const tick_facts *k = &t->b->facts;
     buffer *in = (buffer *)(k->store + l->buffers);
     uint32_t head = in->taken.head, tail = __atomic_load_n(&in->tail, __ATOMIC_ACQUIRE), tx = l->tx;
     flit e = in->e[head & k->mask];
-    if (head == tail || (e.meta & 3) || (tx & t->used) || flit_wait(e.meta, k->now) || !fast_room(t, k, l, tx)) return 0;
+    if (head == tail) return FAST_SLEEP;
+    if ((e.meta & 3) || flit_wait(e.meta, k->now) || ((tx & RAMP_BITS) && l->port == NO_PORT)) return FAST_OTHER;
+    uint32_t can = fast_room(t, k, l, tx);
+    if (can != CAN_MOVE) return can == CAN_RETRY ? FAST_RETRY : FAST_SLEEP;
+    if (tx & t->used) return FAST_RETRY;
     uint32_t since_ready = (k->now - (e.meta >> 2)) & 0x3fffffff, since_pop = k->now - in->taken.popped;
     t->r->stall += since_ready < since_pop ? since_ready : since_pop;
     taken mine = {.head = head + 1, .popped = k->next};
     __atomic_store_n(&in->taken.word, mine.word, __ATOMIC_RELEASE);
     l->granted = k->now;
+    t->used |= tx;
     if (l->fast == ISA_RAMP) {
         if (t->r->out_busy) wake_at(t->b, k->next_slot, t->pe, t->now + 1);
     } else if (in->waiting && tail - head >= k->capacity) {
         wake_upstream(t->f, t->b, t->pe, l, in, l->fast, t->now);
     }
-    for (uint32_t links = tx & (RAMP_BITS - 1); links; links &= links - 1)
-        fast_send(t, k, l, (uint32_t)__builtin_ctz(links), e.data);
-    if (tx & RAMP_BITS)
-        port_deliver(t->b, t->pe, l->port,
-                     (wse_wavelet){e.data, (uint32_t)(t->now + t->f->ramp), l->color, 0, l->fast, 0}, t->now);
-    return head + 1 != tail ? 2 : 1;
+    bool more = head + 1 != tail, full = false;
+    for (uint32_t links = tx & (RAMP_BITS - 1); links; links &= links - 1) {
+        full |= fast_send(t, k, l, (uint32_t)__builtin_ctz(links), e.data, more);
+        t->r->hops++;
+    }
+    if (tx & RAMP_BITS) full |= fast_deliver(t, l, e.data);
+    return more && !full ? FAST_RETRY : FAST_MOVED;
 }
 
 static inline __attribute__((always_inline)) void tick_lane(tick *t, uint32_t i) {
     lane *l = &t->lanes[i];
-    uint32_t moved = t->fast && l->fast != NOT_FAST ? move_fast(t, l) : 0;
-    if (moved) {
-        t->retry |= (moved >> 1) << i;
-        t->used |= l->tx;
+    uint32_t fast = t->fast && l->fast != NOT_FAST ? move_fast(t, l) : FAST_OTHER;
+    if (fast != FAST_OTHER) {
+        if (fast == FAST_RETRY) t->retry |= 1u << i;
         return;
     }
     pick k;

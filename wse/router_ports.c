@@ -116,9 +116,9 @@ void fabric_in_pop(wse *m, uint32_t pe, uint32_t port, uint64_t now) {
     q->count--;
     if (!was_full) return;
     band *b = band_of(m, pe);
-    uint32_t color = port_color(m, pe, port), lane_no = lane_index(f, r, color);
+    uint32_t lane_no = lane_index(f, r, port_color(m, pe, port));
     if (lane_no != NO_LANE) heat(f, b, pe, lane_no, now + 1);
-    streams_room(m, b, pe, port);
+    if (f->streams.open_count) streams_room(m, b, pe, port);
 }
 
 /* ---- output queues ---- */
