@@ -1,5 +1,7 @@
 """Do the helpers of run scripts compute what those scripts expect?"""
 
+import os
+import tempfile
 import unittest
 
 import numpy as np
@@ -49,14 +51,79 @@ class Utils(unittest.TestCase):
         self.assertEqual(points, [(1, 0), (1, 1), (1, 2)])
 
 
+class Appliance(unittest.TestCase):
+    """Scripts of the appliance run here."""
+
+    LAYOUT = """
+        const memcpy = @import_module("<memcpy/get_params>", .{ .width = 1, .height = 1 });
+        layout {
+          @set_rectangle(1, 1);
+          @set_tile_code(0, 0, "pe.csl", .{ .memcpy_params = memcpy.get_params(0) });
+          @export_name("x", [*]u32, true);
+          @export_name("twice", fn()void);
+        }
+    """
+    PE = """
+        param memcpy_params: comptime_struct;
+        const sys = @import_module("<memcpy/memcpy>", memcpy_params);
+        var x = @zeros([3]u32);
+        var ptr: [*]u32 = &x;
+        fn twice() void {
+          for (@range(u16, 3)) |i| { x[i] *= 2; }
+          sys.unblock_cmd_stream();
+        }
+        comptime { @export_symbol(ptr, "x"); @export_symbol(twice); }
+    """
+
+    def setUp(self):
+        here = os.getcwd()
+        self.folder = tempfile.TemporaryDirectory()  # pylint: disable=consider-using-with
+        self.addCleanup(self.folder.cleanup)
+        self.addCleanup(os.chdir, here)
+        os.chdir(self.folder.name)
+        os.mkdir("src")
+        for name, text in (("layout.csl", self.LAYOUT), ("pe.csl", self.PE)):
+            with open(os.path.join("src", name), "w", encoding="utf-8") as file:
+                file.write(text)
+
+    def compile(self, options):
+        """The artifact of the program above."""
+        with client.SdkCompiler(resource_cpu=1) as compiler:
+            return compiler.compile(app_path="src", csl_main="layout.csl", options=options, out_path="made")
+
+    def test_a_program_is_compiled_and_runs(self):
+        artifact = self.compile("--arch=wse3 --fabric-dims=8,3 --fabric-offsets=4,1 --memcpy --channels=1 -o here")
+        self.assertEqual(artifact, os.path.abspath("made/here"))
+        box = np.array([1, 2, 3], dtype=np.uint32)
+        how = {"streaming": False, "data_type": 0, "order": 0, "nonblock": False}
+        with client.SdkRuntime(artifact, simulator=True) as runner:
+            x = runner.get_id("x")
+            runner.memcpy_h2d(x, box, 0, 0, 1, 1, 3, **how)
+            runner.launch("twice", nonblock=False)
+            runner.memcpy_d2h(box, x, 0, 0, 1, 1, 3, **how)
+        self.assertEqual(box.tolist(), [2, 4, 6])
+        self.assertTrue(os.path.exists("run_meta.json"))
+
+    def test_commands_run_beside_the_artifact(self):
+        artifact = self.compile("--fabric-dims=8,3 --fabric-offsets=4,1 --memcpy --channels=1")
+        with open("note.txt", "w", encoding="utf-8") as file:
+            file.write("staged")
+        with client.SdkLauncher(artifact, simulator=True) as launcher:
+            launcher.stage("note.txt")
+            self.assertEqual(launcher.run("cat note.txt --cmaddr %CMADDR%; ls out/out.json"), "stagedout/out.json\n")
+            launcher.run("cp note.txt left.txt")
+            launcher.download_artifact("left.txt", "got.txt")
+            with self.assertRaisesRegex(IngotError, "ended with status 3"):
+                launcher.run("exit 3")
+        self.assertTrue(os.path.exists("got.txt"))
+
+
 class Refusals(unittest.TestCase):
     """What is not there says so."""
 
-    def test_hardware_and_appliances(self):
+    def test_hardware(self):
         with self.assertRaisesRegex(IngotError, "leave cmaddr away"):
             get_platform("10.0.0.1:9000")
-        with self.assertRaisesRegex(RuntimeError, "needs an appliance"):
-            client.SdkCompiler()
 
     def test_a_folder_without_a_program(self):
         with self.assertRaisesRegex(IngotError, "compile with cslc -o"):
