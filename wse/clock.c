@@ -125,7 +125,26 @@ void clock_wake(wse *m, uint32_t pe, uint64_t cycle) {
 
 typedef void visit_fn(band *b, uint32_t pe, uint64_t now);
 
-static void visit_router(band *b, uint32_t pe, uint64_t now) { router_tick(b->m->fabric, b, pe, now); }
+/* The routers to the east come next on a busy fabric: have the host fetch them (core_step does the same). */
+static inline void fetch_ahead(const fabric *f, uint32_t pe, uint32_t pes) {
+    const router *r = &f->routers[pe];
+    if (pe + 6 >= pes) return;
+    __builtin_prefetch(r + 6, 1);
+    __builtin_prefetch((const char *)(r + 7) - 1, 1);
+    const char *lanes = (const char *)&f->lanes[r[4].lanes], *store = (const char *)(f->store + r[4].store);
+    const char *queues = (const char *)(f->queues + r[4].queues);
+    __builtin_prefetch(lanes, 1);
+    __builtin_prefetch(lanes + 64, 1);
+    __builtin_prefetch(store, 1);
+    __builtin_prefetch(store + 64, 1);
+    __builtin_prefetch(queues, 1);
+    __builtin_prefetch(queues + 64, 1);
+}
+
+static void visit_router(band *b, uint32_t pe, uint64_t now) {
+    fetch_ahead(b->m->fabric, pe, b->m->pes);
+    router_tick(b->m->fabric, b, pe, now);
+}
 static void visit_core(band *b, uint32_t pe, uint64_t now) { core_step(b->m, pe, now); }
 
 /* Every order must give the same state; this one is different in every cycle. */

@@ -135,8 +135,31 @@ static uint64_t step_main(wse *m, uint32_t pe, core *c, uint64_t now) {
     return c->time > now ? c->time : now + 1;
 }
 
+/* On a busy grid the PEs to the east come next: have the host fetch what their steps touch, each part once the part that
+ * leads to it is there. */
+static inline void fetch_ahead(const wse *m, uint32_t pe) {
+    const core *c = &m->cores->pe[pe];
+    if (pe + 6 >= m->pes) return;
+    __builtin_prefetch(c + 6, 1);
+    __builtin_prefetch((const char *)(c + 6) + 64, 1);
+    const core *next = c + 4;
+    for (uint32_t set = threads_alive(next); set; set &= set - 1) {
+        const char *v = (const char *)(m->cores->vops + next->vops + __builtin_ctz(set));
+        __builtin_prefetch(v, 1);
+        __builtin_prefetch(v + 64, 1);
+        __builtin_prefetch(v + 128, 1);
+    }
+    next = c + 2;
+    for (uint32_t set = threads_alive(next); set; set &= set - 1) {
+        const core_vop *v = m->cores->vops + next->vops + __builtin_ctz(set);
+        const core_operand *o = v->d.kind == ISA_MEM1D ? &v->d : &v->s1;
+        __builtin_prefetch(wse_words(m, pe + 2) + (uint16_t)(o->base + (o->start + v->position) * o->words), 1);
+    }
+}
+
 void core_step(wse *m, uint32_t pe, uint64_t now) {
     core *c = &m->cores->pe[pe];
+    if (c->alive) fetch_ahead(m, pe);
     uint64_t next = UINT64_MAX;
     if (c->state == MAIN_HALT) return;
     arrive(c, now);
@@ -221,7 +244,12 @@ uint64_t core_hash(const wse *m, uint32_t pe, uint64_t seed) {
 }
 
 void core_count(const wse *m, uint32_t pe, wse_counters *out) {
-    const uint64_t *n = m->cores->pe[pe].n;
+    const core *c = &m->cores->pe[pe];
+    const core_vop *pool = m->cores->vops + c->vops;
+    uint64_t n[CORE_COUNTERS];
+    memcpy(n, c->n, sizeof n);
+    for (uint32_t set = threads_alive(c); set; set &= set - 1)
+        vop_count(&pool[__builtin_ctz(set)], pool[__builtin_ctz(set)].position, n);
 #define ADD(name) out->name += n[CORE_N_##name]
     ADD(busy_cycles);
     ADD(instructions);

@@ -123,28 +123,33 @@ enum { /* of the counters in counters.def, those a core keeps; same order */
 
 /* Invariants: state VECTOR <=> vop 0 is in progress; bit k of alive <=> vop 1 + k is; ports_busy = ports they read. */
 typedef struct {
+    /* what a step with vector operations touches */
+    uint64_t datapath_free, busy_until, time;
+    uint64_t active, blocked; /* by task id */
+    uint32_t vops;            /* first in the pool, as `dsrs` and the others below */
+    uint32_t ports_busy;
+    uint8_t state, alive, ut_blocked, last_thread;
+    uint8_t flushing; /* output queues */
+    bool launch_pending, poke, started; /* poke, started: in this step: step again next cycle; an operation has begun */
+    uint64_t n[CORE_COUNTERS];
+    /* the main thread */
     uint32_t r[32]; /* 16: zero; the rest: what absent fields of an instruction name */
     uint32_t pc;
-    uint64_t time;
-    uint64_t active, blocked, high; /* by task id */
-    uint64_t busy_until, datapath_free;
+    uint64_t high;
     uint64_t stalled_since;       /* main thread at DSRGET or DSRPUT; with stall != 0 */
     uint64_t launch_at, ready_at; /* arrival of the pending launch; when the command stream was last unblocked */
     uint64_t tsc;                 /* running: the cycle at which it was 0; else its value */
-    uint64_t n[CORE_COUNTERS];
     uint32_t prng[CORE_PRNGS];
     uint32_t tsc_latch, launch_entry;
-    uint32_t dsrs, vops, fifos, log; /* first in the pool */
-    uint32_t ports_busy, handler_colors;
+    uint32_t dsrs, fifos, log;
+    uint32_t handler_colors;
     uint16_t exception_mask, log_used, log_line;
-    uint8_t state, task, last_task, last_thread;
-    uint8_t alive, ut_blocked;
+    uint8_t task, last_task;
     uint8_t stall, stall_on; /* core_wait */
     uint8_t main_priority, transform_mask, prng_active;
-    uint8_t flushing, flushed, handler_queues; /* output queues */
-    bool vector_ok, tsc_on, launch_pending, in_handler;
-    bool landed;        /* the next instruction was reached by a jump */
-    bool poke, started; /* in this step: step again next cycle; a vector operation has begun */
+    uint8_t flushed, handler_queues; /* output queues */
+    bool vector_ok, tsc_on, in_handler;
+    bool landed; /* the next instruction was reached by a jump */
 } core;
 
 typedef struct {
@@ -222,14 +227,15 @@ step_result vop_step(wse *m, uint32_t pe, core *c, core_vop *v, uint64_t now);
 bool vop_run_memory(wse *m, uint32_t pe, core_vop *v,
                     uint32_t n); /* memory and scalars only; position moves; false: outside */
 void vop_finish(wse *m, uint32_t pe, core *c, core_vop *v, uint64_t now); /* write-backs, activation */
-void vop_count(core *c, const core_vop *v, uint32_t n);
+/* Adds what n elements of an operation count; those in progress are counted when they end. */
+void vop_count(const core_vop *v, uint32_t n, uint64_t counters[CORE_COUNTERS]);
 uint32_t vop_out_color(const wse *m, uint32_t pe, const core_operand *o);
 uint32_t vop_transform(const core *c, uint32_t data); /* .control_transform */
 
 /* dsd_plain.c: one element of the most common operations with the fabric */
 typedef enum { PLAIN_MOVED, PLAIN_WAIT, PLAIN_OTHER } plain_result; /* OTHER: the general road has to decide */
 bool plain_operation(const wse *m, uint32_t pe, const core_vop *v);
-plain_result plain_step(wse *m, uint32_t pe, core *c, core_vop *v, uint64_t now);
+plain_result plain_step(wse *m, uint32_t pe, core_vop *v, uint64_t now);
 
 /* dsd_loops.c: the arithmetic */
 typedef struct {
@@ -249,6 +255,9 @@ void dsd_run(uint8_t op, dsd_loop *l); /* in order, element by element */
 /* microthread.c */
 uint64_t threads_step(wse *m, uint32_t pe, core *c, uint64_t now); /* next cycle at which they want to be stepped */
 uint64_t threads_ready(const wse *m, const core *c, uint64_t now); /* when the next one that has not begun may */
+static inline uint32_t threads_alive(const core *c) { /* bit k: vop k is in progress */
+    return (uint32_t)c->alive << 1 | (c->state == MAIN_VECTOR);
+}
 int thread_for(const wse *m, const core *c, const core_vop *v, int wanted); /* -1: none is free */
 void threads_ports(core *c, const core_vop *pool);
 

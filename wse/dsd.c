@@ -151,7 +151,7 @@ static vector_result run_at_once(wse *m, uint32_t pe, core *c, core_vop *v, uint
     }
     uint64_t moving = ((uint64_t)v->length * v->cycles + v->elements - 1) / v->elements;
     uint64_t end = c->time + start_cycles(m, v) + moving + m->wafer->dsd_end_cycles;
-    vop_count(c, v, v->length);
+    vop_count(v, v->length, c->n);
     core_busy(c, c->time, end);
     c->time = end;
     vop_finish(m, pe, c, v, end);
@@ -239,6 +239,7 @@ static dsr_result one_element(wse *m, uint32_t pe, core *c, core_vop *v, uint8_t
     v->fabric = !core_memory_kind(o->kind);
     bool ok = c->vector_ok;
     step_result r = vop_step(m, pe, c, v, now);
+    vop_count(v, v->position, c->n);
     c->vector_ok = ok;
     if (r == STEP_FAULT) return DSR_FAULT;
     c->poke |= r == STEP_MOVED;

@@ -12,7 +12,7 @@ static bool plain_operand(const wse *m, uint32_t pe, const core_operand *o) {
 }
 
 bool plain_operation(const wse *m, uint32_t pe, const core_vop *v) {
-    return v->fabric && !v->wavelet_index && v->op != ISA_D_DFILT && v->elements <= v->cycles &&
+    return v->fabric && !v->wavelet_index && v->op != ISA_D_DFILT && v->elements == 1 &&
            v->d.kind != OPERAND_REG && plain_operand(m, pe, &v->d) && plain_operand(m, pe, &v->s0) &&
            plain_operand(m, pe, &v->s1);
 }
@@ -48,18 +48,7 @@ static inline plain_result look(wse *m, uint32_t pe, core_vop *v, const core_ope
     return PLAIN_MOVED;
 }
 
-static void count(core *c, const core_vop *v) {
-    if (v->s0.kind == ISA_MEM1D) c->n[CORE_N_sram_words_read] += v->s0.words;
-    if (v->s1.kind == ISA_MEM1D) c->n[CORE_N_sram_words_read] += v->s1.words;
-    if (v->d.kind == ISA_MEM1D) c->n[CORE_N_sram_words_written] += v->d.words;
-    isa_energy e = isa_dsd_ops[v->op].energy;
-    uint64_t n = isa_dsd_ops[v->op].form == ISA_K_MAC ? 2 : 1;
-    if (e == ISA_E_FP16) c->n[CORE_N_fp16_ops] += n;
-    if (e == ISA_E_FP32) c->n[CORE_N_fp32_ops] += n;
-    if (e == ISA_E_INT) c->n[CORE_N_int_ops] += n;
-}
-
-plain_result plain_step(wse *m, uint32_t pe, core *c, core_vop *v, uint64_t now) {
+plain_result plain_step(wse *m, uint32_t pe, core_vop *v, uint64_t now) {
     uint16_t *memory = wse_words(m, pe), *to = NULL;
     uint32_t a, b, value;
     plain_result r = look(m, pe, v, &v->s0, memory, now, &a);
@@ -78,7 +67,6 @@ plain_result plain_step(wse *m, uint32_t pe, core *c, core_vop *v, uint64_t now)
     if (v->d.kind == ISA_FABOUT)
         fabric_out_push(m, pe, v->d.queue, v->d.color, v->d.words == 2 ? value : (value & 0xffff) | v->index, false,
                         now);
-    count(c, v);
     v->position++;
     return PLAIN_MOVED;
 }

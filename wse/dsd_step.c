@@ -9,18 +9,19 @@
 
 static bool is_mac(uint8_t op) { return isa_dsd_ops[op].form == ISA_K_MAC; }
 
-void vop_count(core *c, const core_vop *v, uint32_t n) {
+void vop_count(const core_vop *v, uint32_t n, uint64_t counters[CORE_COUNTERS]) {
+    if (v->op == ISA_D_DFILT) return; /* its position counts control wavelets */
     uint32_t operations = n * (is_mac(v->op) ? 2 : 1);
     isa_energy e = isa_dsd_ops[v->op].energy;
-    if (e == ISA_E_FP16) c->n[CORE_N_fp16_ops] += operations;
-    if (e == ISA_E_FP32) c->n[CORE_N_fp32_ops] += operations;
-    if (e == ISA_E_INT) c->n[CORE_N_int_ops] += operations;
+    if (e == ISA_E_FP16) counters[CORE_N_fp16_ops] += operations;
+    if (e == ISA_E_FP32) counters[CORE_N_fp32_ops] += operations;
+    if (e == ISA_E_INT) counters[CORE_N_int_ops] += operations;
     const core_operand *sources[] = {&v->s0, &v->s1};
     for (int k = 0; k < 2; k++)
         if (core_memory_kind(sources[k]->kind) || sources[k]->kind == ISA_FIFO)
-            c->n[CORE_N_sram_words_read] += (uint64_t)n * sources[k]->words;
+            counters[CORE_N_sram_words_read] += (uint64_t)n * sources[k]->words;
     if (core_memory_kind(v->d.kind) || v->d.kind == ISA_FIFO)
-        c->n[CORE_N_sram_words_written] += (uint64_t)n * v->d.words;
+        counters[CORE_N_sram_words_written] += (uint64_t)n * v->d.words;
 }
 
 /* ---- memory alone ---- */
@@ -245,7 +246,6 @@ static readiness step_element(wse *m, uint32_t pe, core *c, core_vop *v, uint64_
     if (r != READY) return r;
     if (!move_element(m, pe, c, v, now)) return FAULT;
     if (v->op == ISA_D_DFILT) return MOVED; /* its length counts control wavelets */
-    vop_count(c, v, 1);
     return ++v->position == v->length ? ENDED : MOVED;
 }
 
@@ -260,22 +260,22 @@ static uint32_t step_size(core_vop *v) {
     return 1;
 }
 
-static step_result step_memory(wse *m, uint32_t pe, core *c, core_vop *v, uint32_t n) {
+static step_result step_memory(wse *m, uint32_t pe, core_vop *v, uint32_t n) {
     if (n > v->length - v->position) n = v->length - v->position;
     if (!vop_run_memory(m, pe, v, n)) return STEP_FAULT;
-    vop_count(c, v, n);
     return v->position == v->length ? STEP_ENDED : STEP_MOVED;
 }
 
 step_result vop_step(wse *m, uint32_t pe, core *c, core_vop *v, uint64_t now) {
-    uint32_t n = step_size(v);
-    if (!v->fabric) return step_memory(m, pe, c, v, n);
-    bool moved = false;
     if (v->plain) {
-        plain_result r = plain_step(m, pe, c, v, now);
+        plain_result r = plain_step(m, pe, v, now);
+        v->step_cycles = v->cycles;
         if (r == PLAIN_MOVED) return v->position == v->length ? STEP_ENDED : STEP_MOVED;
         if (r == PLAIN_WAIT) return STEP_WAIT;
     }
+    uint32_t n = step_size(v);
+    if (!v->fabric) return step_memory(m, pe, v, n);
+    bool moved = false;
     for (uint32_t k = 0; k < n; k++) {
         readiness r = step_element(m, pe, c, v, now);
         if (r == ENDED) return STEP_ENDED;

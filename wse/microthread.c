@@ -44,6 +44,7 @@ static void end_thread(wse *m, uint32_t pe, core *c, core_vop *pool, int k, uint
     } else {
         c->alive &= (uint8_t) ~(1u << (k - 1));
     }
+    vop_count(&pool[k], pool[k].position, c->n);
     vop_finish(m, pe, c, &pool[k], now);
     threads_ports(c, pool);
 }
@@ -57,6 +58,7 @@ static bool step_thread(wse *m, uint32_t pe, core *c, core_vop *pool, int k, uin
     note_wait(c, v, before, now, k == 0);
     if (r == STEP_WAIT) return false;
     if (r == STEP_FAULT) {
+        if (k == 0) vop_count(v, v->position, c->n);
         core_fault(m, pe, c, now, v->pc, "%s leaves the memory of the PE, or its FIFO is at its limit",
                    isa_dsd_ops[v->op].builtin);
         return true;
@@ -73,25 +75,20 @@ static uint32_t running(const core *c) {
     return (uint32_t)(c->alive & ~c->ut_blocked) << 1 | (c->state == MAIN_VECTOR);
 }
 
-static uint32_t next_of(uint32_t set, uint32_t last) {
-    uint32_t after = set & ~((2u << last) - 1);
-    return (uint32_t)__builtin_ctz(after ? after : set);
-}
-
-/* Candidates, best first. */
-static uint32_t in_order(const core *c, const core_vop *pool, uint64_t now, uint8_t out[CORE_THREADS], uint64_t *next) {
-    uint32_t n = 0, last = c->last_thread, all = running(c);
-    if (!(all & (all - 1))) last = CORE_THREADS - 1; /* one or none: no order */
-    for (uint32_t set = all; set; set &= ~(1u << last)) {
-        uint32_t k = last = next_of(set, last);
-        if (pool[k].ready > now) {
-            if (pool[k].ready < *next) *next = pool[k].ready;
-            continue;
+/* Candidates, best first; nearly always one or two. */
+static inline uint32_t in_order(const core *c, const core_vop *pool, uint64_t now, uint8_t out[CORE_THREADS],
+                                uint64_t *next) {
+    uint32_t n = 0, all = running(c), upper = all & ~((2u << c->last_thread) - 1);
+    for (uint32_t half = 0; half < 2; half++)
+        for (uint32_t set = half ? all & ~upper : upper; set; set &= set - 1) {
+            uint32_t k = (uint32_t)__builtin_ctz(set), at = n;
+            if (pool[k].ready > now) {
+                if (pool[k].ready < *next) *next = pool[k].ready;
+                continue;
+            }
+            for (n++; at > 0 && pool[out[at - 1]].rank < pool[k].rank; at--) out[at] = out[at - 1];
+            out[at] = (uint8_t)k;
         }
-        uint32_t at = n++;
-        for (; at > 0 && pool[out[at - 1]].rank < pool[k].rank; at--) out[at] = out[at - 1];
-        out[at] = (uint8_t)k;
-    }
     return n;
 }
 

@@ -47,9 +47,20 @@ static uint64_t local_candidates(const wse *m, uint32_t pe, const core *c) {
     return out;
 }
 
+/* Ports that belong to an operation which does not wait for them: nothing there is ours (owned_by_waiting_thread). */
+static uint64_t taken_ports(const wse *m, const core *c) {
+    const core_vop *pool = m->cores->vops + c->vops;
+    uint64_t set = c->ports_busy;
+    for (uint32_t alive = set ? c->alive : 0; alive; alive &= alive - 1) {
+        const core_vop *v = &pool[1 + __builtin_ctz(alive)];
+        if (v->wait == CORE_WAIT_INPUT) set &= ~BIT(v->wait_on);
+    }
+    return set;
+}
+
 static uint64_t port_candidates(const wse *m, uint32_t pe, const core *c, uint64_t now) {
     uint64_t out = 0;
-    for (uint64_t set = core_program_of(m, pe)->ports & ~c->blocked; set; set &= set - 1) {
+    for (uint64_t set = core_program_of(m, pe)->ports & ~c->blocked & ~taken_ports(m, c); set; set &= set - 1) {
         uint32_t port = (uint32_t)__builtin_ctzll(set);
         if (task_of_port(m, pe, c, port, now) >= 0) out |= BIT(port);
     }
