@@ -208,6 +208,7 @@ void core_launch(wse *m, uint32_t pe, uint32_t entry, const uint16_t *args, uint
     c->launch_pending = true;
     c->launch_entry = entry;
     c->launch_at = m->cycle + (delay_cycles ? delay_cycles : 1);
+    if (m->trace) trace_launch(m, pe, entry, c->launch_at);
     clock_wake(m, pe, c->launch_at);
 }
 

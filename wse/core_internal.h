@@ -19,6 +19,7 @@
 #define INGOT_WSE_CORE_INTERNAL_H
 
 #include "wse/machine.h"
+#include "wse/trace.h"
 #include "isa/config.h"
 #include <stdatomic.h>
 
@@ -178,6 +179,21 @@ static inline void core_busy(core *c, uint64_t from, uint64_t to) {
     if (to <= from) return;
     c->n[CORE_N_busy_cycles] += to - from;
     c->busy_until = to;
+}
+
+/* What the recorder keeps of an operation; begin and end are the caller's. */
+static inline wse_event core_vop_event(uint32_t pe, const core_vop *v, int thread, uint64_t begin, uint64_t end) {
+    return (wse_event){.begin = begin,
+                       .end = end,
+                       .pe = pe,
+                       .pc = v->pc,
+                       .length = v->length,
+                       .thread = (uint8_t)thread,
+                       .what = v->op,
+                       .operand = {v->d.kind, v->s0.kind, v->s1.kind}};
+}
+static inline uint64_t core_vop_cycles(const core_vop *v) { /* on the datapath so far */
+    return ((uint64_t)v->position * v->cycles + v->elements - 1) / v->elements;
 }
 
 /* core_decode.c */

@@ -153,6 +153,7 @@ static vector_result run_at_once(wse *m, uint32_t pe, core *c, core_vop *v, uint
     uint64_t end = c->time + start_cycles(m, v) + moving + m->wafer->dsd_end_cycles;
     vop_count(v, v->length, c->n);
     core_busy(c, c->time, end);
+    if (m->trace) trace_vector(m, core_vop_event(pe, v, 0, c->time, end), 0);
     c->time = end;
     vop_finish(m, pe, c, v, end);
     return VECTOR_DONE;
@@ -175,6 +176,7 @@ static vector_result start_async(wse *m, uint32_t pe, core *c, core_vop *v, int 
         return VECTOR_FAULT;
     }
     core_busy(c, c->time, c->time + 1);
+    if (m->trace && v->length) trace_vector_begin(m, pe, 1 + (uint32_t)thread, c->time);
     v->ready = c->time + start_cycles(m, v);
     c->time += 1;
     if (!v->length) {
@@ -188,7 +190,8 @@ static vector_result start_async(wse *m, uint32_t pe, core *c, core_vop *v, int 
     return VECTOR_DONE;
 }
 
-static vector_result start_sync(wse *m, core *c, core_vop *v) {
+static vector_result start_sync(wse *m, uint32_t pe, core *c, core_vop *v) {
+    if (m->trace) trace_vector_begin(m, pe, 0, c->time);
     v->ready = c->time + start_cycles(m, v);
     core_busy(c, c->time, v->ready);
     m->cores->vops[c->vops] = *v;
@@ -226,7 +229,7 @@ vector_result vector_issue(wse *m, uint32_t pe, core *c, const core_instr *in, u
     if (v.async) return start_async(m, pe, c, &v, ut);
     if (!v.length) return run_at_once(m, pe, c, &v, now);
     if (v.length == UINT32_MAX && !v.fabric) return run_at_once(m, pe, c, &v, now);
-    return start_sync(m, c, &v);
+    return start_sync(m, pe, c, &v);
 }
 
 /* ---- one element through a DSR: the operation with a register on the other side ---- */

@@ -217,6 +217,13 @@ static outcome dsr_step(frame *f, const core_instr *in) {
         return STALL;
     }
     if (before) { /* it waited: what comes now issues now */
+        if (f->m->trace)
+            trace_wait(f->m, (wse_event){.begin = c->stalled_since,
+                                         .end = f->now,
+                                         .pe = f->pe,
+                                         .pc = c->pc,
+                                         .what = before,
+                                         .on = c->stall_on});
         c->n[before == CORE_WAIT_OUTPUT ? CORE_N_output_wait_cycles : CORE_N_input_wait_cycles] +=
             f->now - c->stalled_since;
         c->time = f->now;
@@ -436,12 +443,14 @@ void core_exec(wse *m, uint32_t pe, core *c, uint64_t now) {
     frame f = {.m = m, .c = c, .q = core_program_of(m, pe), .memory = wse_words(m, pe), .now = now, .pe = pe};
     tally t = {0};
     uint64_t begin = c->time;
+    wse_cost *costs = m->trace ? trace_costs(m, pe) : NULL;
     f.fp16 = f.q->p->fp16;
     outcome o = NEXT;
     for (uint32_t zero_cost = 0; zero_cost < CORE_AHEAD_CYCLES; zero_cost++) {
         const core_instr *in = &f.q->code[c->pc];
         if (c->time >= begin + CORE_AHEAD_CYCLES || (c->alive && c->time > now && !in->alone)) break;
         bool is_vector = in->op >= ISA_DSD_FIRST;
+        uint64_t issued = c->time;
         o = is_vector ? vector(&f, in) : execute(&f, in);
         if (o == NEXT) {
             c->time += (uint64_t)(in->cycles - (c->landed ? in->extra : 0));
@@ -453,9 +462,14 @@ void core_exec(wse *m, uint32_t pe, core *c, uint64_t now) {
             c->time += jump_cycles(&f, in) - (c->landed ? in->extra : 0);
             c->landed = true;
         } else {
-            if (o == STOP && in->op == ISA_END) t.instructions++;
+            if (o == STOP && in->op == ISA_END) {
+                t.instructions++;
+                if (m->trace) trace_task_end(m, pe, c->time);
+                if (costs) trace_issued(&costs[in - f.q->code], c->time - issued);
+            }
             break;
         }
+        if (costs) trace_issued(&costs[in - f.q->code], c->time - issued);
         if (is_vector) continue;
         t.instructions++;
         t.by_energy[in->energy]++;

@@ -25,6 +25,7 @@ typedef struct {
 typedef struct fabric fabric;   /* fabric.c: routers, links, ramp queues, host streams */
 typedef struct cores cores;     /* core.c: registers, tasks, microthreads, DSRs */
 typedef struct clockwork clockwork; /* clock.c: wheel, bands, threads */
+typedef struct wse_recorder wse_recorder; /* trace.c: events, costs */
 
 /* From one PE's memory to the next: an odd number of cache lines, or else the same word of all PEs would compete for a few
  * sets of the host's caches. */
@@ -40,6 +41,7 @@ struct wse {
     fabric *fabric;
     cores *cores;
     clockwork *clock;
+    wse_recorder *trace;   /* NULL: nothing is recorded */
     char fault[512];       /* the fault of the smallest (cycle, pe); set through wse_set_fault */
     uint64_t fault_cycle;
     uint32_t fault_pe;

@@ -27,9 +27,23 @@ int thread_for(const wse *m, const core *c, const core_vop *v, int wanted) {
     return -1;
 }
 
-static void note_wait(core *c, core_vop *v, uint8_t before, uint64_t now, bool main_thread) {
+static void trace_waited(wse *m, uint32_t pe, const core_vop *v, uint8_t before, uint64_t now, int k) {
+    wse_event e = core_vop_event(pe, v, k, v->wait_since, now);
+    e.what = before;
+    e.on = v->wait_on;
+    trace_wait(m, e);
+}
+
+static void trace_ended(wse *m, uint32_t pe, const core *c, const core_vop *v, uint64_t now, int k) {
+    wse_event e = core_vop_event(pe, v, k, now, k ? now : c->time);
+    trace_vector(m, e, core_vop_cycles(v));
+}
+
+static void note_wait(wse *m, uint32_t pe, core *c, core_vop *v, uint8_t before, uint64_t now, int k) {
     if (v->wait && !before) v->wait_since = now;
-    if (v->wait || !before || !main_thread) return;
+    if (v->wait || !before) return;
+    if (m->trace) trace_waited(m, pe, v, before, now, k);
+    if (k != 0) return;
     uint64_t waited = now - v->wait_since;
     if (before == CORE_WAIT_INPUT) c->n[CORE_N_input_wait_cycles] += waited;
     if (before == CORE_WAIT_OUTPUT) c->n[CORE_N_output_wait_cycles] += waited;
@@ -45,6 +59,7 @@ static void end_thread(wse *m, uint32_t pe, core *c, core_vop *pool, int k, uint
         c->alive &= (uint8_t) ~(1u << (k - 1));
     }
     vop_count(&pool[k], pool[k].position, c->n);
+    if (m->trace) trace_ended(m, pe, c, &pool[k], now, k);
     vop_finish(m, pe, c, &pool[k], now);
     threads_ports(c, pool);
 }
@@ -55,7 +70,7 @@ static bool step_thread(wse *m, uint32_t pe, core *c, core_vop *pool, int k, uin
     uint8_t before = v->wait;
     step_result r = vop_step(m, pe, c, v, now);
     if (r != STEP_WAIT) v->wait = CORE_WAIT_NONE;
-    note_wait(c, v, before, now, k == 0);
+    note_wait(m, pe, c, v, before, now, k);
     if (r == STEP_WAIT) return false;
     if (r == STEP_FAULT) {
         if (k == 0) vop_count(v, v->position, c->n);

@@ -83,6 +83,7 @@ static void start(wse *m, uint32_t pe, core *c, uint32_t task, uint32_t entry, u
     c->r[ISA_REG_SP] = wse_program(m, pe)->stack_top_word;
     c->time = now + m->wafer->task_switch_cycles;
     c->n[CORE_N_tasks]++;
+    if (m->trace) trace_task_begin(m, pe, (uint8_t)task, c->pc, now);
 }
 
 /* ---- task 29 ---- */

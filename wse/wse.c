@@ -3,6 +3,7 @@
  * Memory of the PEs is one reservation of 48 KiB each, of which only touched pages exist: initial data are copied where
  * they are not zero. Left out: defects (programs see a perfect rectangle), checkpoints. */
 #include "wse/fabric_internal.h"
+#include "wse/trace.h"
 #include <stdarg.h>
 #include <sys/mman.h>
 #include <xxhash.h>
@@ -62,7 +63,7 @@ wse *wse_new(const isa_wafer *w, const isa_image *image, const wse_options *o, d
     m->height = image->height;
     m->pes = m->width * m->height;
     m->fault_cycle = UINT64_MAX;
-    if (!memory_new(m, d) || !clock_new(m, d) || !fabric_new(m, d) || !cores_new(m, d)) {
+    if (!memory_new(m, d) || !clock_new(m, d) || !trace_new(m, d) || !fabric_new(m, d) || !cores_new(m, d)) {
         wse_free(m);
         return NULL;
     }
@@ -73,6 +74,7 @@ void wse_free(wse *m) {
     if (!m) return;
     if (m->cores) cores_free(m);
     fabric_free(m);
+    trace_release(m);
     clock_free(m);
     if (m->memory) munmap(m->memory, memory_bytes(m));
     mem_free(m);
@@ -147,4 +149,4 @@ void wse_explain_fabric(const wse *m, strbuf *out) {
     fabric_explain_circle(m, out);
 }
 
-size_t wse_bytes(const wse *m) { return sizeof *m + m->fabric->bytes + m->clock->bytes + core_bytes(m); }
+size_t wse_bytes(const wse *m) { return sizeof *m + m->fabric->bytes + m->clock->bytes + core_bytes(m) + trace_bytes(m); }
