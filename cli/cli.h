@@ -65,6 +65,7 @@ void cli_unknown(const cli_command *commands, const char *path, const char *name
     int cmd_##name(cli *c, int argc, char **argv)
 COMMAND(run);
 COMMAND(bench);
+COMMAND(validate);
 COMMAND(help);
 COMMAND(version);
 extern const cli_command cmd_model_commands[];
