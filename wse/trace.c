@@ -1,7 +1,8 @@
-/* Recording: a ring of events per row of PEs, the begin of what is under way per PE, and costs per instruction and band.
+/* Recording: a ring of events per row of PEs, the begin of what is under way per PE, and costs per instruction and
+ * band.
  *
- * A row belongs to one thread of the clock, so nothing is locked, and what a full ring drops does not depend on how many
- * threads there are. Costs are sums, so bands may keep their own. */
+ * A row belongs to one thread of the clock, so nothing is locked, and what a full ring drops does not depend on how
+ * many threads there are. Costs are sums, so bands may keep their own. */
 #include "wse/trace.h"
 #include "wse/fabric_internal.h"
 #include "wse/trace_internal.h"
@@ -52,8 +53,7 @@ size_t trace_bytes(const wse *m) {
     const wse_recorder *t = m->trace;
     if (!t) return 0;
     size_t rings = t->rows ? (size_t)m->height * (sizeof *t->rows + t->capacity * sizeof *t->events) : 0;
-    return sizeof *t + rings + m->pes * sizeof *t->begun +
-           (size_t)t->bands * t->instructions * sizeof *t->costs;
+    return sizeof *t + rings + m->pes * sizeof *t->begun + (size_t)t->bands * t->instructions * sizeof *t->costs;
 }
 
 /* ---- costs ---- */
@@ -93,12 +93,8 @@ void trace_task_end(wse *m, uint32_t pe, uint64_t at) {
     if (!m->trace->rows) return;
     trace_begun *b = &m->trace->begun[pe];
     if (!b->task_at) return;
-    keep(m, &(wse_event){.begin = b->task_at - 1,
-                         .end = at,
-                         .pe = pe,
-                         .pc = b->entry,
-                         .kind = WSE_EVENT_TASK,
-                         .what = b->task});
+    keep(m, &(wse_event){
+                .begin = b->task_at - 1, .end = at, .pe = pe, .pc = b->entry, .kind = WSE_EVENT_TASK, .what = b->task});
     b->task_at = 0;
 }
 

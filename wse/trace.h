@@ -22,15 +22,15 @@ typedef enum { WSE_EVENT_TASK, WSE_EVENT_VECTOR, WSE_EVENT_WAIT, WSE_EVENT_LAUNC
 typedef enum { WSE_WAITS_NOT, WSE_WAITS_INPUT, WSE_WAITS_OUTPUT, WSE_WAITS_EMPTY, WSE_WAITS_FULL } wse_wait_kind;
 
 typedef struct {
-    uint64_t begin, end;  /* cycles; a microthread's operation ends with its last element */
-    uint32_t pe, pc;      /* instruction in the PE's program; the source line is wse_trace_line */
-    uint32_t length;      /* vector: elements, UINT32_MAX endless */
-    uint8_t kind;         /* wse_event_kind */
-    uint8_t thread;       /* 0 main, 1 + k microthread k */
-    uint8_t what;         /* task: id; vector: isa_dsd_op; wait: wse_wait_kind */
-    uint8_t on;           /* wait: port (WSE-2 color, WSE-3 input queue), output queue or FIFO */
-    uint8_t operand[3];   /* vector: destination, first, second source: isa_dsd_kind, WSE_NO_OPERAND or WSE_REGISTER */
-    bool open;            /* had not ended; `end` is the cycle of reading */
+    uint64_t begin, end; /* cycles; a microthread's operation ends with its last element */
+    uint32_t pe, pc;     /* instruction in the PE's program; the source line is wse_trace_line */
+    uint32_t length;     /* vector: elements, UINT32_MAX endless */
+    uint8_t kind;        /* wse_event_kind */
+    uint8_t thread;      /* 0 main, 1 + k microthread k */
+    uint8_t what;        /* task: id; vector: isa_dsd_op; wait: wse_wait_kind */
+    uint8_t on;          /* wait: port (WSE-2 color, WSE-3 input queue), output queue or FIFO */
+    uint8_t operand[3];  /* vector: destination, first, second source: isa_dsd_kind, WSE_NO_OPERAND or WSE_REGISTER */
+    bool open;           /* had not ended; `end` is the cycle of reading */
 } wse_event;
 enum { WSE_NO_OPERAND = 16, WSE_REGISTER };
 
@@ -50,8 +50,8 @@ void wse_trace_line(const wse *m, uint32_t program, uint32_t pc, strbuf *out); /
 /* What an instruction cost, summed over the PEs that run the program. */
 typedef struct {
     uint64_t count;
-    uint64_t cycles, wait_cycles;                 /* main thread; waits are part of the cycles */
-    uint64_t thread_cycles, thread_wait_cycles;   /* microthreads: on the datapath; waiting */
+    uint64_t cycles, wait_cycles;               /* main thread; waits are part of the cycles */
+    uint64_t thread_cycles, thread_wait_cycles; /* microthreads: on the datapath; waiting */
 } wse_cost;
 /* false: no profile was asked for, or there is no such instruction. */
 bool wse_profile_at(const wse *m, uint32_t program, uint32_t pc, wse_cost *out);

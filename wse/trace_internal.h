@@ -18,7 +18,7 @@ typedef struct {
 } trace_begun;
 
 struct wse_recorder {
-    trace_row *rows;   /* [height]; NULL: no events are kept */
+    trace_row *rows; /* [height]; NULL: no events are kept */
     trace_begun *begun;
     wse_event *events; /* [height][capacity] */
     wse_cost *costs;   /* [bands][instructions]; NULL: no profile */
