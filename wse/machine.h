@@ -55,6 +55,19 @@ static inline uint16_t *wse_words(const wse *m, uint32_t pe) { return m->memory 
 /* Any thread may call it; the smallest (cycle, pe) wins, so that the message does not depend on threads. The run stops at the end of the cycle. */
 void wse_set_fault(wse *m, uint32_t pe, uint64_t cycle, const char *fmt, ...) __attribute__((format(printf, 4, 5)));
 
+/* ---- memory.c ---- */
+enum { MEMORY_BLOCK_WORDS = 1024, MEMORY_BLOCKS = ISA_SRAM_WORDS / MEMORY_BLOCK_WORDS };
+typedef struct {
+    int file;
+    size_t page_bytes, first, count; /* pages whose entries are at hand */
+    uint64_t entries[512];
+} memory_walk;
+bool memory_new(wse *m, diag *d);
+void memory_free(wse *m);
+void memory_walk_begin(memory_walk *w); /* in the order of PEs and blocks it is fast */
+void memory_walk_end(memory_walk *w);
+bool memory_block_used(const wse *m, memory_walk *w, uint32_t pe, uint32_t block); /* holds something but zeros */
+
 /* ---- clock.c: who runs when ---- */
 bool clock_new(wse *m, diag *d);
 void clock_free(wse *m);
@@ -70,6 +83,8 @@ const wse_wavelet *fabric_in_head(const wse *m, uint32_t pe, uint32_t port, uint
 const wse_wavelet *fabric_in_peek(const wse *m, uint32_t pe, uint32_t port, uint32_t k, uint64_t now); /* k-th readable one, 0 = head */
 void fabric_in_pop(wse *m, uint32_t pe, uint32_t port, uint64_t now);
 /* Output queue `q`. A core that finds no room is woken when some appears. `color` is ignored on WSE-3 (the queue's own). */
+/* WSE-2: the color from which operations on an input queue take: `color`, unless the program bound the queue again. */
+uint32_t fabric_in_color(const wse *m, uint32_t pe, uint32_t q, uint32_t color);
 uint32_t fabric_out_room(const wse *m, uint32_t pe, uint32_t q);
 void fabric_out_push(wse *m, uint32_t pe, uint32_t q, uint32_t color, uint32_t data, bool control, uint64_t now);
 bool fabric_out_empty(const wse *m, uint32_t pe, uint32_t q);

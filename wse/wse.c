@@ -1,42 +1,10 @@
 /* The machine as a whole: building it from an image, faults, hash, counters, what the host touches.
  *
- * Memory of the PEs is one reservation of 48 KiB each, of which only touched pages exist: initial data are copied where
- * they are not zero. Left out: defects (programs see a perfect rectangle), checkpoints. */
+ * Left out: defects (programs see a perfect rectangle). */
 #include "wse/fabric_internal.h"
 #include "wse/trace.h"
 #include <stdarg.h>
-#include <sys/mman.h>
 #include <xxhash.h>
-
-enum {
-    BLOCK_WORDS = 2048,            /* a page: zero ones stay untouched */
-    HUGE_PAGES_BYTES = 256 << 20, /* machines up to this size pay with memory for fewer misses of the address cache */
-};
-
-static size_t memory_bytes(const wse *m) { return (size_t)m->pes * WSE_STRIDE_WORDS * sizeof(uint16_t); }
-
-static bool all_zero(const uint16_t *p, size_t n) {
-    for (size_t i = 0; i < n; i++)
-        if (p[i]) return false;
-    return true;
-}
-
-static void load_data(wse *m, uint32_t pe) {
-    const isa_program *p = wse_program(m, pe);
-    for (uint32_t i = 0; i < p->data_words; i += BLOCK_WORDS) {
-        uint32_t n = p->data_words - i < BLOCK_WORDS ? p->data_words - i : BLOCK_WORDS;
-        if (!all_zero(p->data + i, n)) memcpy(wse_words(m, pe) + i, p->data + i, n * sizeof(uint16_t));
-    }
-}
-
-static bool memory_new(wse *m, diag *d) {
-    void *p = mmap(NULL, memory_bytes(m), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    if (p == MAP_FAILED) return diag_oom(d, "memory of the PEs");
-    m->memory = p;
-    if (memory_bytes(m) <= HUGE_PAGES_BYTES) madvise(p, memory_bytes(m), MADV_HUGEPAGE);
-    for (uint32_t pe = 0; pe < m->pes; pe++) load_data(m, pe);
-    return true;
-}
 
 static bool image_fits(const isa_wafer *w, const isa_image *image, diag *d) {
     if (w->arch != image->arch)
@@ -76,7 +44,7 @@ void wse_free(wse *m) {
     fabric_free(m);
     trace_release(m);
     clock_free(m);
-    if (m->memory) munmap(m->memory, memory_bytes(m));
+    memory_free(m);
     mem_free(m);
 }
 
@@ -112,13 +80,19 @@ void wse_launch(wse *m, uint32_t pe, uint32_t entry, const uint16_t *args, uint3
 
 /* ---- reports ---- */
 
-static uint64_t memory_hash(const wse *m, uint32_t pe, uint64_t seed) {
-    return XXH3_64bits_withSeed(wse_words(m, pe), ISA_SRAM_WORDS * sizeof(uint16_t), seed);
+static uint64_t memory_hash(const wse *m, memory_walk *w, uint32_t pe, uint64_t h) {
+    for (uint32_t k = 0; k < MEMORY_BLOCKS; k++)
+        if (memory_block_used(m, w, pe, k))
+            h = XXH3_64bits_withSeed(wse_words(m, pe) + k * MEMORY_BLOCK_WORDS, MEMORY_BLOCK_WORDS * sizeof(uint16_t), h + k);
+    return h;
 }
 
 uint64_t wse_state_hash(const wse *m) {
     uint64_t h = m->cycle;
-    for (uint32_t pe = 0; pe < m->pes; pe++) h = core_hash(m, pe, fabric_hash(m, pe, memory_hash(m, pe, h)));
+    memory_walk w;
+    memory_walk_begin(&w);
+    for (uint32_t pe = 0; pe < m->pes; pe++) h = core_hash(m, pe, fabric_hash(m, pe, memory_hash(m, &w, pe, h)));
+    memory_walk_end(&w);
     return h;
 }
 
