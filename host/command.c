@@ -170,6 +170,7 @@ void host_command_finish(host *h, host_command *c) {
     mem_free(c->words);
     c->words = NULL;
     c->state = HOST_DONE;
+    c->end_cycle = host_cycle(h);
 }
 
 /* ---- launches ---- */

@@ -85,6 +85,18 @@ bool host_done(host *h, uint32_t task, bool *done,
                diag *d);          /* lets the machine run a little, so that asking again makes progress */
 bool host_stop(host *h, diag *d); /* waits for everything */
 uint64_t host_cycle(const host *h);
+
+/* What the tasks given so far were, and when they ran. */
+typedef enum { HOST_COPY_IN, HOST_COPY_OUT, HOST_STREAM_IN, HOST_STREAM_OUT, HOST_LAUNCH } host_kind;
+typedef struct {
+    uint64_t begin, end; /* cycles; a copy takes none: the wafer's clock stands still */
+    uint64_t bytes;      /* moved between host and PEs */
+    uint8_t kind;        /* host_kind */
+    bool open;           /* not done */
+} host_task;
+uint32_t host_task_count(const host *h);
+bool host_task_facts(const host *h, uint32_t task, host_task *out, strbuf *name); /* false: it has not begun */
+
 uint16_t *host_memory(host *h, uint32_t pe);
 
 /* ---- symbols.c ---- */

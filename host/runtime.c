@@ -155,6 +155,24 @@ bool host_launch(host *h, const char *function, const host_arg *args, uint32_t c
     return c.function && host_args_pack(c.function, fp16, args, count, c.args, &c.arg_words, d) && add(h, &c, task, d);
 }
 
+/* ---- looking back ---- */
+
+uint32_t host_task_count(const host *h) { return h->count; }
+
+bool host_task_facts(const host *h, uint32_t task, host_task *out, strbuf *name) {
+    if (task >= h->next) return false;
+    const host_command *c = &h->commands[task];
+    *out = (host_task){.begin = c->begin_cycle,
+                       .end = c->state == HOST_DONE ? c->end_cycle : host_cycle(h),
+                       .kind = c->kind,
+                       .open = c->state != HOST_DONE,
+                       .bytes = host_transfer_columns(&c->t) * (uint64_t)host_transfer_rows(&c->t) * c->t.per_pe *
+                                (c->t.bits / 8)};
+    if (c->kind == HOST_LAUNCH) out->bytes = 0;
+    host_command_name(h, c, name);
+    return true;
+}
+
 /* ---- waiting ---- */
 
 static bool die(host *h, diag *d) {
@@ -174,6 +192,7 @@ static void finish_streams(host *h) {
 static void finish_launch(host *h, bool superseded) {
     if (h->launch == UINT32_MAX || (!superseded && !host_all_ready(h))) return;
     h->commands[h->launch].state = HOST_DONE;
+    h->commands[h->launch].end_cycle = host_cycle(h);
     h->launch = UINT32_MAX;
 }
 
@@ -201,6 +220,8 @@ static bool begin_all(host *h, bool *any, diag *d) {
             finish_launch(h, true); /* it could begin, so every PE has finished the one before */
             h->launch = h->next;
         }
+        c->begin_cycle = host_cycle(h);
+        if (c->state == HOST_DONE) c->end_cycle = c->begin_cycle;
         h->next++;
         *any = true;
     }

@@ -4,7 +4,6 @@
 
 #include "host/host.h"
 
-typedef enum { HOST_COPY_IN, HOST_COPY_OUT, HOST_STREAM_IN, HOST_STREAM_OUT, HOST_LAUNCH } host_kind;
 typedef enum { HOST_WAITING, HOST_RUNNING, HOST_DONE } host_state;
 
 typedef struct {
@@ -17,7 +16,8 @@ typedef struct {
     const isa_export *function;
     uint16_t args[32];
     uint32_t arg_words;
-    uint64_t from_cycle; /* copies: since when they wait for the fabric only */
+    uint64_t begin_cycle, end_cycle; /* begun; done */
+    uint64_t from_cycle;             /* copies: since when they wait for the fabric only */
     bool waits_for_fabric;
 } host_command;
 
