@@ -16,6 +16,9 @@ typedef struct {
     isa_arch arch;
     double clock_hz;
     uint32_t fabric_width, fabric_height;          /* PEs of the largest fabric */
+    double core_area_mm2;                          /* of one PE: what a density of defects hits */
+    uint32_t spare_columns, spare_rows;            /* PEs beyond the fabric, for rebuilding it around holes (isa/defects.h) */
+    uint32_t dies_x, dies_y;                       /* the reticle's fields on the wafer */
     /* fabric */
     uint32_t hop_cycles, turn_cycles, ramp_cycles; /* ramp: each way */
     uint32_t link_interval_num, link_interval_den; /* cycles per wavelet on a link: 1/1, or 9/8 on silicon */

@@ -7,6 +7,7 @@
  *
  * Sizes. A buffer holds router_buffer_wavelets, plus hop_cycles - 1 (and turn_cycles) that are on the wire: a wavelet
  * counts from the cycle it leaves, so without these a link would stop every few cycles although nothing is in the way.
+ * A link that is longer than a hop has that many more (link_capacity).
  * For the same reason a queue has at least as many slots as wavelets fit on the ramp (ramp_cycles for an output queue,
  * one more for an input queue, whose room is counted before the core reads). Buffers exist for the inputs that some
  * position of the switch accepts, for all five where the program rewrites routes.
@@ -237,6 +238,8 @@ static void lane_start(const wse *m, uint32_t pe, uint32_t i) {
     l->buffers = r->store + f->shapes[r->shape].buffer_at[i];
     l->dirs = p->dirs;
     l->color = p->color;
+    for (uint32_t dir = 0; f->extra && dir < MESH_DIRS; dir++)
+        if (f->extra[(size_t)pe * MESH_DIRS + dir]) l->longer |= (uint8_t)ISA_BIT(dir);
     l->teardown = p->teardown;
     l->position = p->start;
     l->port = (uint8_t)port_of_color(m, pe, p->color);
@@ -314,7 +317,19 @@ static bool link_lanes(wse *m, diag *d) {
     return true;
 }
 
-static void take_wafer(fabric *f, const wse *m) {
+/* Links that are longer than a hop. *longest: by how much at most. */
+static bool take_extra(fabric *f, const wse *m, uint32_t *longest, diag *d) {
+    const uint16_t *given = m->options.extra_hop_cycles;
+    size_t n = (size_t)m->pes * MESH_DIRS;
+    *longest = 0;
+    for (size_t i = 0; given && i < n; i++) *longest = max_u32(*longest, given[i]);
+    if (!*longest) return true;
+    if (!(f->extra = take(f, n, sizeof *f->extra, d))) return false;
+    memcpy(f->extra, given, n * sizeof *f->extra);
+    return true;
+}
+
+static void take_wafer(fabric *f, const wse *m, uint32_t longest) {
     const isa_wafer *w = m->wafer;
     f->hop = max_u32(w->hop_cycles, 1);
     f->turn = w->turn_cycles;
@@ -323,7 +338,7 @@ static void take_wafer(fabric *f, const wse *m) {
     f->link_den = max_u32(w->link_interval_den, 1);
     f->buffer_capacity = max_u32(w->router_buffer_wavelets, 1) + f->hop - 1 + f->turn;
     uint32_t slots = 1;
-    while (slots < f->buffer_capacity) slots *= 2;
+    while (slots < f->buffer_capacity + longest) slots *= 2;
     f->buffer_mask = slots - 1;
     f->buffer_units = (uint32_t)(sizeof(buffer) / 8) + slots;
     f->plain = f->link_num == f->link_den && !f->turn && f->hop < WHEEL_SLOTS &&
@@ -337,8 +352,10 @@ static void take_wafer(fabric *f, const wse *m) {
 bool fabric_new(wse *m, diag *d) {
     fabric *f = m->fabric = mem_alloc(sizeof *f);
     if (!f) return diag_oom(d, "fabric");
-    take_wafer(f, m);
     f->bytes = sizeof *f;
+    uint32_t longest;
+    if (!take_extra(f, m, &longest, d)) return false;
+    take_wafer(f, m, longest);
     if (!(f->routers = take(f, m->pes, sizeof(router), d)) || !shapes_new(m, d) || !place_pes(m, d)) return false;
     if (f->link_num != f->link_den && !(f->link_free = take(f, (size_t)m->pes * MESH_DIRS, 8, d))) return false;
     lanes_new(m);
@@ -355,6 +372,7 @@ void fabric_free(wse *m) {
     mem_free(f->shapes);
     mem_free(f->store);
     mem_free(f->queues);
+    mem_free(f->extra);
     mem_free(f->link_free);
     mem_free(f);
     m->fabric = NULL;

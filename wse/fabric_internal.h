@@ -101,6 +101,7 @@ typedef struct {
     uint8_t color;
     bool teardown, raised, filtered; /* raised: entered teardown and no handler was told so far */
     uint8_t fast; /* the one direction in, when move_fast may carry its wavelets; else NOT_FAST */
+    uint8_t longer; /* directions whose link takes more than a hop (fabric.extra) */
 } lane;
 
 typedef struct {
@@ -164,6 +165,7 @@ struct fabric {
     shape *shapes;
     uint64_t *store;     /* buffers: what every hop touches lies close together */
     uint64_t *queues;    /* queues, filters and bindings */
+    uint16_t *extra;     /* [pes][4] cycles of links beyond a hop; NULL when there are none */
     uint64_t *link_free; /* [pes][4], in 1/den cycles; NULL when links take one wavelet a cycle */
     streams streams;
     uint32_t shape_count, lane_count, plan_count;
@@ -191,6 +193,10 @@ static inline filter_state *filter_of(const fabric *f, const router *r, uint32_t
 }
 static inline uint32_t lane_index(const fabric *f, const router *r, uint32_t color) {
     return f->shapes[r->shape].lane_of[color & 31];
+}
+/* Wavelets in a buffer or on its wire: a longer wire holds more, so that it still takes one a cycle. */
+static inline uint32_t link_capacity(const fabric *f, uint32_t pe, const lane *l, uint32_t dir) {
+    return f->buffer_capacity + (l->longer & ISA_BIT(dir) ? f->extra[(size_t)pe * MESH_DIRS + dir] : 0);
 }
 static inline uint32_t wse_x(const wse *m, uint32_t pe) { return pe % m->width; }
 static inline uint32_t wse_y(const wse *m, uint32_t pe) { return pe / m->width; }

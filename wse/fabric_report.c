@@ -100,7 +100,7 @@ static void explain_outputs(const wse *m, uint32_t pe, const lane *l, flit e, st
     for (uint32_t links = tx & (RAMP_BITS - 1); links; links &= links - 1) {
         uint32_t dir = (uint32_t)__builtin_ctz(links), count, to = pe + (uint32_t)f->step[dir];
         if (l->out[dir] >= OUT_NONE) strbuf_addf(out, "no route to the %s; ", fabric_dir_names[dir]);
-        else if (buffer_start_count(buffer_at(f, l->out[dir]), m->cycle, &count) >= f->buffer_capacity)
+        else if (buffer_start_count(buffer_at(f, l->out[dir]), m->cycle, &count) >= link_capacity(f, pe, l, dir))
             strbuf_addf(out, "PE(%u,%u) to the %s has no room; ", wse_x(m, to), wse_y(m, to), fabric_dir_names[dir]);
     }
     if ((tx & RAMP_BITS) && l->port == NO_PORT) strbuf_adds(out, "no input queue is bound to the color; ");
@@ -151,7 +151,7 @@ static bool waits_for(const wse *m, place at, place *next) {
     for (uint32_t tx = l->tx & (RAMP_BITS - 1); tx; tx &= tx - 1) {
         uint32_t dir = (uint32_t)__builtin_ctz(tx), count;
         if (l->out[dir] >= OUT_NONE) continue;
-        if (buffer_start_count(buffer_at(f, l->out[dir]), m->cycle, &count) < f->buffer_capacity) continue;
+        if (buffer_start_count(buffer_at(f, l->out[dir]), m->cycle, &count) < link_capacity(f, at.pe, l, dir)) continue;
         *next = (place){at.pe + (uint32_t)f->step[dir], l->out_lane[dir], dir ^ 1};
         return true;
     }

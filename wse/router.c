@@ -46,8 +46,9 @@ static inline uint32_t link_has_room(fabric *f, band *b, uint32_t pe, const lane
     }
     if (f->link_free && f->link_free[(size_t)pe * MESH_DIRS + dir] >= (now + 1) * f->link_den) return CAN_RETRY;
     buffer *to = buffer_at(f, at);
-    if (buffer_start_count(to, now, &count) < f->buffer_capacity) return CAN_MOVE;
-    if (count < f->buffer_capacity) return CAN_RETRY;
+    uint32_t capacity = link_capacity(f, pe, l, dir);
+    if (buffer_start_count(to, now, &count) < capacity) return CAN_MOVE;
+    if (count < capacity) return CAN_RETRY;
     __atomic_store_n(&to->waiting, 1, __ATOMIC_RELAXED);
     return MUST_SLEEP;
 }
@@ -154,7 +155,7 @@ static inline void buffer_pop(fabric *f, band *b, router *r, uint32_t pe, const 
     uint32_t since_ready = ((uint32_t)now - (meta >> 2)) & 0x3fffffff, since_pop = (uint32_t)now - in->taken.popped;
     r->stall += since_ready < since_pop ? since_ready : since_pop;
     taken t = {.head = head + 1, .popped = (uint32_t)now + 1};
-    bool full = __atomic_load_n(&in->tail, __ATOMIC_RELAXED) - head >= f->buffer_capacity;
+    bool full = __atomic_load_n(&in->tail, __ATOMIC_RELAXED) - head >= link_capacity(f, pe, l, dir);
     __atomic_store_n(&in->taken.word, t.word, __ATOMIC_RELEASE);
     if (dir < MESH_DIRS) {
         if (full) wake_upstream(f, b, pe, l, in, dir, now);
@@ -164,7 +165,7 @@ static inline void buffer_pop(fabric *f, band *b, router *r, uint32_t pe, const 
 static inline void send(fabric *f, band *b, router *r, uint32_t pe, const pick *k, uint32_t dir, uint32_t data,
                         uint32_t control, uint64_t now) {
     buffer *to = buffer_at(f, k->l->out[dir]);
-    uint32_t delay = f->hop;
+    uint32_t delay = f->hop + link_capacity(f, pe, k->l, dir) - f->buffer_capacity;
     if (f->turn && k->dir < MESH_DIRS && k->dir != (dir ^ 1)) delay += f->turn;
     to->e[to->tail & f->buffer_mask] = (flit){data, flit_meta(now + delay, control)};
     if (to->waiting) __atomic_store_n(&to->waiting, 0, __ATOMIC_RELAXED);

@@ -27,9 +27,12 @@ uint32_t control_popped(uint32_t payload) {
     return out;
 }
 
-/* What move_fast may carry: one input that is the only buffer, outputs that exist, nothing for the host, no filter. */
+/* What move_fast may carry: one input that is the only buffer, outputs that exist and are no longer than a hop, nothing
+ * for the host, no filter. */
 static bool lane_is_fast(const lane *l) {
-    if (!l->rx || l->rx != l->dirs || (l->rx & (l->rx - 1)) || !l->tx || (l->tx & HOST_BITS) || l->filtered) return false;
+    if (!l->rx || l->rx != l->dirs || ((l->rx | l->tx) & l->longer) || (l->rx & (l->rx - 1)) || !l->tx ||
+        (l->tx & HOST_BITS) || l->filtered)
+        return false;
     for (uint32_t links = l->tx & (RAMP_BITS - 1); links; links &= links - 1)
         if (l->out[__builtin_ctz(links)] >= OUT_NONE) return false;
     return true;
@@ -49,8 +52,9 @@ void lane_advance(lane *l, const plan *p) {
     lane_take_position(l, p);
 }
 
-/* `advanced`: the switch did move. An advance at the last position moves nothing and is not popped either: it is meant for a router
- * further on. Inferred: in the public cholesky program the finished PEs of a row pass the next one its advance. */
+/* `advanced`: the switch did move. An advance at the last position moves nothing and is not popped either: it is meant
+ * for a router further on. Inferred: in the public cholesky program the finished PEs of a row pass the next one its
+ * advance. */
 static bool pops(uint8_t mode, uint32_t command, bool advanced) {
     return mode == ISA_ALWAYS_POP || (mode == ISA_POP_ON_ADVANCE && advanced) ||
            (mode == ISA_POP_ON_ADVANCE_NOP && (advanced || command == CMD_NOP));
