@@ -29,7 +29,7 @@ typedef struct {
     const char *id, *program, *machine, *profile, *source;
     csl_param params[8];
     uint32_t param_count;
-    bool timer_subtracted;
+    bool timer_subtracted, calibration;
     double published, ours;
 } row;
 
@@ -42,7 +42,8 @@ static bool read_row(row *r, json_t *o, const char *name, diag *d) {
                .profile = json_string_value(json_object_get(o, "profile")),
                .source = json_string_value(json_object_get(o, "source")),
                .published = json_number_value(json_object_get(o, "cycles")),
-               .timer_subtracted = json_is_true(json_object_get(o, "timer_subtracted"))};
+               .timer_subtracted = json_is_true(json_object_get(o, "timer_subtracted")),
+               .calibration = json_is_true(json_object_get(o, "calibration"))};
     if (!r->id || !r->program || !r->machine || !r->profile || !r->source || !(r->published > 0))
         return diag_error(d, "%s: a row needs id, program, machine, profile, cycles above 0 and source", name);
     if (strchr(r->program, '/') || strchr(r->machine, '/') || strchr(r->program, '.') || strchr(r->machine, '.'))
@@ -126,8 +127,8 @@ static double error_of(const row *r) { return (r->ours - r->published) / r->publ
 static void print_row(const row *r) {
     char params[96];
     print_params(r, params, sizeof params);
-    printf("%-16s %-5s %-10s %-10s %-22s %9.0f %9.0f %+8.1f %%\n", r->id, r->machine, r->profile, r->program, params,
-           r->published, r->ours, error_of(r));
+    printf("%-16s %-5s %-10s %-10s %-22s %9.0f %9.0f %+8.1f %%%s\n", r->id, r->machine, r->profile, r->program, params,
+           r->published, r->ours, error_of(r), r->calibration ? " (calibration)" : "");
 }
 
 static int by_size(const void *a, const void *b) {
@@ -140,7 +141,7 @@ static void summary(const row *rows, size_t n, const char *profile, double goal)
     double errors[1024];
     size_t count = 0, within = 0;
     for (size_t i = 0; i < n && count < 1024; i++) {
-        if (strcmp(rows[i].profile, profile)) continue;
+        if (strcmp(rows[i].profile, profile) || rows[i].calibration) continue;
         errors[count] = fabs(error_of(&rows[i]));
         within += errors[count++] <= goal;
     }
@@ -153,10 +154,11 @@ static void summary(const row *rows, size_t n, const char *profile, double goal)
 static void print_json(const row *rows, size_t n) {
     json_t *all = json_array();
     for (size_t i = 0; i < n; i++)
-        json_array_append_new(all, json_pack("{s:s,s:s,s:s,s:s,s:f,s:f,s:f,s:s}", "id", rows[i].id, "program",
+        json_array_append_new(all, json_pack("{s:s,s:s,s:s,s:s,s:f,s:f,s:f,s:b,s:s}", "id", rows[i].id, "program",
                                              rows[i].program, "machine", rows[i].machine, "profile", rows[i].profile,
                                              "published_cycles", rows[i].published, "simulated_cycles", rows[i].ours,
-                                             "error_percent", error_of(&rows[i]), "source", rows[i].source));
+                                             "error_percent", error_of(&rows[i]), "calibration", rows[i].calibration,
+                                             "source", rows[i].source));
     json_dumpf(all, stdout, JSON_INDENT(1));
     putchar('\n');
     json_decref(all);
