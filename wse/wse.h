@@ -21,7 +21,9 @@ typedef struct wse wse;
 typedef struct {
     uint32_t threads;       /* 0 = 1; rows are split into bands */
     bool shuffle;           /* hostile: visit PEs in a pseudo-random order each cycle; must change nothing */
-    bool trace;             /* record task, vector and queue events for wse_trace_* */
+    bool trace;             /* record task, vector and queue events: wse/trace.h */
+    bool profile;           /* cycles by instruction: wse_profile_at */
+    uint32_t trace_events;  /* how many are kept, 0 = WSE_TRACE_EVENTS */
     FILE *log;              /* where PRINT goes ("@cycle text"), NULL = nowhere */
     /* [pes][4] by isa_dir W E S N: cycles a link takes beyond hop_cycles (a fabric rebuilt around defects, isa/defects.h);
      * a link has the same at both ends. NULL = none. Copied. */
