@@ -25,7 +25,10 @@ static bool is_root(arena *a, const char *folder) {
 char *api_root(arena *a, diag *d) {
     const char *chosen = getenv("INGOT_ROOT");
     if (chosen && *chosen) {
-        if (is_root(a, chosen)) return arena_strdup(a, chosen);
+        if (is_root(a, chosen)) {
+            char *copy = arena_strdup(a, chosen);
+            return copy || diag_oom(d, "INGOT_ROOT") ? copy : NULL;
+        }
         diag_error(d, "INGOT_ROOT=%s: no folders 'lib' and 'data/machines' in it; correct or unset INGOT_ROOT", chosen);
         return NULL;
     }
@@ -48,6 +51,7 @@ bool api_wafer(isa_wafer *w, isa_arch arch, const char *profile, diag *d) {
     if (!profile || !*profile) profile = "vendor-sim";
     char *root = api_root(a, d),
          *path = root ? arena_printf(a, "%s/data/machines/wse%u.json", root, (unsigned)arch) : NULL;
+    if (root && !path) diag_oom(d, "wafer");
     bool ok = path && isa_wafer_read(w, path, profile, d);
     arena_free(a);
     return ok;

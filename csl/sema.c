@@ -324,6 +324,7 @@ static bool evaluate(csl_sema *s, csl_global *g, const csl_node *at) {
     csl_value v = first_value(s, g, declared, at);
     if (!v.type) return false;
     if (v.type->kind == CSL_T_UNDEFINED && declared) v = csl_zero(s, declared);
+    if (!v.type) return false;
     if (declared && g->is_param && g->module->host_params) v = host_number(declared, v);
     if (declared) v = csl_coerce(s, v, declared, n->b ? n->b : n);
     if (!v.type) return false;
