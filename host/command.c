@@ -160,7 +160,6 @@ static host_begin begin_stream(host *h, host_command *c, diag *d) {
 }
 
 void host_command_finish(host *h, host_command *c) {
-    (void)h;
     uint64_t k = 0;
     if (c->kind == HOST_STREAM_OUT)
         for (uint32_t row = 0; row < c->t.height; row++)
