@@ -4,6 +4,7 @@
 #include "base/rng.h"
 #include "csl/csl.h"
 #include "wse/wse.h"
+#include <complex.h>
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -242,8 +243,137 @@ static void collectives(void **state) {
         }
 }
 
+/* ---- <kernels/fft> ---- */
+
+typedef double complex number;
+enum { MOST = 8 }; /* numbers along one axis */
+typedef struct {
+    uint32_t n, width, bits;
+    number at[MOST][MOST][MOST]; /* x, y, z */
+} cube;
+
+/* A value of an array of a PE. */
+static double value_at(const machine *k, const cube *c, uint32_t pe, const char *name, uint32_t i) {
+    if (c->bits == 32) return (double)f32_from_bits(word32(k, pe, name, i));
+    return (double)f32_from_f16(symbol(k, pe, name)[i]);
+}
+
+static void put_value(const machine *k, const cube *c, uint32_t pe, const char *name, uint32_t i, double v) {
+    uint16_t *w = symbol(k, pe, name);
+    if (c->bits == 16) {
+        w[i] = f16_from_f32((float)v);
+        return;
+    }
+    w[2 * i] = (uint16_t)f32_bits((float)v);
+    w[2 * i + 1] = (uint16_t)(f32_bits((float)v) >> 16);
+}
+
+/* Where number (x, y, z) lies: the PE, and the index of its real part. */
+static uint32_t place_of(const cube *c, uint32_t x, uint32_t y, uint32_t z, uint32_t *index) {
+    uint32_t t = c->n / c->width;
+    *index = 2 * (z * t * t + y % t * t + x % t);
+    return y / t * c->width + x / t;
+}
+
+static void read_cube(const machine *k, cube *c) {
+    uint32_t i;
+    for (uint32_t x = 0; x < c->n; x++)
+        for (uint32_t y = 0; y < c->n; y++)
+            for (uint32_t z = 0; z < c->n; z++) {
+                uint32_t pe = place_of(c, x, y, z, &i);
+                c->at[x][y][z] = value_at(k, c, pe, "X", i) + I * value_at(k, c, pe, "X", i + 1);
+            }
+}
+
+static void fill_cube(const machine *k, const cube *c, rng *r) {
+    for (uint32_t pe = 0; pe < c->width * c->width; pe++) {
+        uint32_t values = 2 * c->n * c->n * c->n / (c->width * c->width);
+        for (uint32_t i = 0; i < values; i++) put_value(k, c, pe, "X", i, 2 * rng_f64(r) - 1);
+        for (uint32_t i = 0; i < c->n; i += 2) {
+            put_value(k, c, pe, "twiddle_array", i, cos(M_PI * i / c->n));
+            put_value(k, c, pe, "twiddle_array", i + 1, sin(M_PI * i / c->n));
+        }
+    }
+}
+
+/* The sum over all numbers as it is defined, one axis after the other. */
+static void sum_along(cube *c, uint32_t axis, double sign) {
+    cube old = *c;
+    for (uint32_t i = 0; i < c->n * c->n * c->n; i++) {
+        uint32_t p[3] = {i % c->n, i / c->n % c->n, i / c->n / c->n}, q[3] = {p[0], p[1], p[2]};
+        number sum = 0;
+        for (q[axis] = 0; q[axis] < c->n; q[axis]++)
+            sum += old.at[q[0]][q[1]][q[2]] * cexp(sign * 2 * M_PI * I * p[axis] * q[axis] / c->n);
+        c->at[p[0]][p[1]][p[2]] = sum;
+    }
+}
+
+static void launch(machine *k, uint32_t pe, const char *name, const uint16_t *args, uint32_t count) {
+    const isa_program *p = &k->image->programs[k->image->tiles[pe].program];
+    for (uint32_t i = 0; i < p->symbol_count; i++)
+        if (!strcmp(p->symbols[i].name, name)) {
+            wse_launch(k->m, pe, p->symbols[i].entry, args, count, 0);
+            return;
+        }
+    fail_msg("there is no function '%s'", name);
+}
+
+/* Launches of one machine after the other: each transforms what the one before left. */
+static const struct {
+    const char *name;
+    uint16_t args[2], count;
+    bool is_real;
+    double sign;
+    int power; /* the factor: the count of numbers to the power of power / 2 */
+} transforms[] = {
+    {"csfftExecC2C", {0, 0}, 2, false, -1, 0}, {"csfftExecC2C", {0, 1}, 2, false, 1, -2},
+    {"csfftExecC2C", {1, 1}, 2, false, 1, -1}, {"csfftExecR2C", {2}, 1, true, -1, -2},
+    {"csfftExecC2R", {2}, 1, false, 1, 0},     {"csfftExecR2C", {1}, 1, true, -1, -1},
+};
+
+static void check_transform(machine *k, cube *c, uint32_t which) {
+    cube want = *c;
+    uint32_t all = c->n * c->n * c->n;
+    double largest = 0, factor = pow(all, transforms[which].power / 2.0), limit = c->bits == 32 ? 1e-6 : 6e-3;
+    read_cube(k, &want);
+    for (uint32_t i = 0; i < all && transforms[which].is_real; i++) {
+        number *v = &want.at[i % c->n][i / c->n % c->n][i / c->n / c->n];
+        *v = creal(*v);
+    }
+    for (uint32_t axis = 0; axis < 3; axis++) sum_along(&want, axis, transforms[which].sign);
+    for (uint32_t pe = 0; pe < c->width * c->width; pe++)
+        launch(k, pe, transforms[which].name, transforms[which].args, transforms[which].count);
+    run(k);
+    read_cube(k, c);
+    for (int pass = 0; pass < 2; pass++)
+        for (uint32_t i = 0; i < all; i++) {
+            uint32_t x = i % c->n, y = i / c->n % c->n, z = i / c->n / c->n;
+            number exact = want.at[x][y][z] * factor;
+            if (pass == 0) largest = fmax(largest, cabs(exact));
+            else if (!(cabs(c->at[x][y][z] - exact) <= limit * largest))
+                fail_msg("%u bits, %u of %u: number (%u, %u, %u) is %g, %g and not %g, %g", c->bits, c->n, c->width, x,
+                         y, z, creal(c->at[x][y][z]), cimag(c->at[x][y][z]), creal(exact), cimag(exact));
+        }
+}
+
+static void transforms_of_cubes(void **state) {
+    (void)state;
+    static const uint32_t sizes[][2] = {{2, 1}, {4, 4}, {4, 2}, {8, 4}};
+    rng r = rng_seed(9);
+    for (uint32_t s = 0; s < 16; s++) {
+        cube c = {.n = sizes[s % 4][0], .width = sizes[s % 4][1], .bits = s & 4 ? 16 : 32};
+        const csl_param params[] = {{"N", c.n}, {"W", c.width}, {"bits", c.bits}};
+        machine k = load("tests/lib/fft3d.csl", s & 8 ? ISA_WSE2 : ISA_WSE3, ISA_F16, params, 3);
+        run(&k);
+        fill_cube(&k, &c, &r);
+        for (uint32_t i = 0; i < sizeof transforms / sizeof *transforms; i++) check_transform(&k, &c, i);
+        assert_true(word32(&k, 0, "fft_time", 0) > 0 && word32(&k, 0, "fft_time", 1) == 0);
+        unload(&k);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(math_of_32_bits), cmocka_unit_test(math_of_16_bits),
-                                       cmocka_unit_test(collectives)};
+                                       cmocka_unit_test(collectives), cmocka_unit_test(transforms_of_cubes)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
