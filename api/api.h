@@ -1,15 +1,29 @@
 /* The public calls' inside: the compiler's command line, its output folder, where the installation is. Nobody outside
- * api/ and cslc/ includes this. In: a command line or a folder. Out: images and files. */
+ * api/, cslc/ and cli/ includes this. In: a command line or a folder. Out: images and files. */
 #ifndef INGOT_API_API_H
 #define INGOT_API_API_H
 
 #include "csl/csl.h"
+#include "isa/defects.h"
 
 /* The folder that holds lib/ and data/machines: $INGOT_ROOT, else beside the executable or libingot.so, or the prefix.
  */
 char *api_root(arena *a, diag *d);
 /* The wafer file of an architecture, in the chosen profile (NULL: $INGOT_PROFILE, else vendor-sim). */
 bool api_wafer(isa_wafer *w, isa_arch arch, const char *profile, diag *d);
+
+/* ---- holes.c: a wafer with holes ---- */
+
+typedef struct {
+    const char *file, *density; /* a map; drawn by `seed`. Both NULL: the environment; empty: none */
+    uint64_t seed;
+} api_holes;
+
+void api_holes_from_environment(api_holes *h);
+/* The wafer's grid with these holes. */
+bool api_holes_map(const api_holes *h, const isa_wafer *w, isa_defects *map, diag *d);
+/* wse_options.extra_hop_cycles for a program at its place on the fabric; NULL when there are no holes. mem_free it. */
+bool api_holes_links(const api_holes *h, const isa_wafer *w, const isa_image *m, uint16_t **cycles, diag *d);
 
 /* ---- cslc.c: the command line ---- */
 

@@ -70,6 +70,11 @@ typedef struct {
         *profile;     /* of the wafer's file: "vendor-sim" (default), "silicon"; NULL = $INGOT_PROFILE or the default */
     const char *log;  /* where <simprint> goes; NULL = "sim.log", made only by programs that print */
     uint32_t threads; /* 0 = 1; results do not depend on it */
+    /* A wafer with holes, around which the fabric is rebuilt (docs/wafer.md): a map of dead PEs and links, or drawn by
+     * seed, "0.001" per mm2 or "5e-5/pe"; both add up. Both NULL = $INGOT_DEFECTS, $INGOT_DEFECT_DENSITY and
+     * $INGOT_DEFECT_SEED; "" = a perfect wafer whatever they say. Results do not depend on it, cycles do. */
+    const char *defects, *defect_density;
+    uint64_t defect_seed;
 } ingot_options;
 
 INGOT_API ingot_runtime *ingot_runtime_new(ingot_program *p);

@@ -51,7 +51,14 @@ class Export(c.Structure):
 class Options(c.Structure):
     """ingot_options"""
 
-    _fields_ = [("profile", c.c_char_p), ("log", c.c_char_p), ("threads", c.c_uint32)]
+    _fields_ = [
+        ("profile", c.c_char_p),
+        ("log", c.c_char_p),
+        ("threads", c.c_uint32),
+        ("defects", c.c_char_p),
+        ("defect_density", c.c_char_p),
+        ("defect_seed", c.c_uint64),
+    ]
 
 
 class Arg(c.Structure):
