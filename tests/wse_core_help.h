@@ -79,6 +79,10 @@ void fabric_in_pop(wse *m, uint32_t pe, uint32_t port, uint64_t now) {
     r->head++, r->count--;
     if (r->count) clock_wake(m, pe, now + 1);
 }
+uint32_t fabric_in_color(const wse *m, uint32_t pe, uint32_t q, uint32_t color) {
+    (void)m, (void)pe, (void)q;
+    return color;
+}
 uint32_t fabric_out_room(const wse *m, uint32_t pe, uint32_t q) { return ROOM - m->fabric->out[pe][q].count; }
 void fabric_out_push(wse *m, uint32_t pe, uint32_t q, uint32_t color, uint32_t data, bool control, uint64_t now) {
     wavelets *r = &m->fabric->out[pe][q];

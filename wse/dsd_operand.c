@@ -19,13 +19,14 @@ static bool memory_operand(isa_dsd dsd, const isa_shape *shape, core_operand *o)
     return true;
 }
 
-static bool fabric_operand(const wse *m, isa_dsd dsd, core_operand *o, const char **why) {
+static bool fabric_operand(const wse *m, uint32_t pe, isa_dsd dsd, core_operand *o, const char **why) {
     uint32_t queue = dsd & 0xff, color = dsd >> 8 & 0xff;
     bool in = o->kind == ISA_FABIN;
     *why = in ? "the input queue does not exist on this machine" : "the output queue does not exist on this machine";
     if (queue >= (in ? m->wafer->in_queues : m->wafer->out_queues)) return false;
     *why = "the color of the fabric operand does not exist";
     if (m->image->arch != ISA_WSE3 && color >= ISA_COLORS) return false;
+    if (in && m->image->arch != ISA_WSE3 && wse_program(m, pe)->reroutes) color = fabric_in_color(m, pe, queue, color);
     o->color = (uint8_t)color;
     o->queue = (uint8_t)queue;
     o->port = (uint8_t)(in && m->image->arch != ISA_WSE3 ? color : queue);
@@ -70,7 +71,7 @@ bool operand_of_dsr(const wse *m, uint32_t pe, const core *c, uint8_t slot, uint
     out->lanes = shape->simd != ISA_SIMD_NONE && bits == 16 ? 2 : 1;
     if (shape->kind == ISA_FIFO)
         return fifo_operand(m, pe, c, r->value, core_program_of(m, pe)->slot_file[slot], out, why);
-    return fabric_operand(m, r->value, out, why);
+    return fabric_operand(m, pe, r->value, out, why);
 }
 
 /* Position in the outermost dimension goes on without end; the others wrap. */

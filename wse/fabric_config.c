@@ -168,6 +168,8 @@ static uint16_t queue_status(const wse *m, uint32_t pe, bool output) {
 static uint16_t in_queue_word(const wse *m, uint32_t pe, uint32_t q) {
     if (m->image->arch == ISA_WSE3) return (uint16_t)(port_color(m, pe, q) << 4);
     const isa_queues *queues = &wse_program(m, pe)->queues;
+    uint32_t again = fabric_in_color(m, pe, q, ISA_COLORS);
+    if (again < ISA_COLORS) return (uint16_t)(again << 4);
     for (uint32_t c = 0; c < ISA_COLORS; c++)
         if (queues->color_queue[c] == (int)q) return (uint16_t)(c << 4);
     return ISA_TASK_NONE << 4;
@@ -177,7 +179,10 @@ static void write_queue(wse *m, uint32_t pe, uint32_t q, bool output, uint16_t v
     const fabric *f = m->fabric;
     const shape *s = &f->shapes[f->routers[pe].shape];
     uint32_t color = v >> 4 & 31;
-    if (m->image->arch != ISA_WSE3) return; /* queues have no color of their own */
+    if (m->image->arch != ISA_WSE3) { /* queues have no color of their own, but operations that begin later follow */
+        if (!output) port_rebind(m, pe, q, output, color);
+        return;
+    }
     if (!(output ? s->out_slots[q] : s->in_slots[q]))
         wse_set_fault(m, pe, now,
                       "%s queue %u is bound at run time, but the program does not have it: use @initialize_queue",

@@ -25,6 +25,11 @@ static int bound_color(const wse *m, uint32_t pe, uint32_t q, bool output) {
     return output ? queues->out_color[q] : queues->in_color[q];
 }
 
+uint32_t fabric_in_color(const wse *m, uint32_t pe, uint32_t q, uint32_t color) {
+    uint32_t again = bindings(m, pe)[q];
+    return again && again - 1 < ISA_COLORS ? again - 1 : color;
+}
+
 uint32_t port_of_color(const wse *m, uint32_t pe, uint32_t color) {
     const shape *s = &m->fabric->shapes[router_of(m, pe)->shape];
     if (m->image->arch != ISA_WSE3) return s->in_slots[color] ? color : NO_PORT;
