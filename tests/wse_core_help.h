@@ -106,6 +106,7 @@ bool fabric_config_write(wse *m, uint32_t pe, uint32_t address, uint16_t value, 
 uint32_t fabric_teardown_pending(const wse *m, uint32_t pe) { return pe == 0 ? m->fabric->teardown : 0; }
 uint32_t fabric_teardown_take(wse *m, uint32_t pe) { return fabric_teardown_pending(m, pe); }
 
+void clock_happened(wse *m, uint32_t pe, uint64_t now) { assert_true(pe < m->pes && now < UINT64_MAX); }
 void clock_wake(wse *m, uint32_t pe, uint64_t cycle) {
     struct clockwork *k = m->clock;
     for (uint32_t i = 0; i < k->n[pe]; i++)

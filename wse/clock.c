@@ -121,6 +121,8 @@ void clock_wake(wse *m, uint32_t pe, uint64_t cycle) {
     else far_push(b, cycle, pe);
 }
 
+void clock_happened(wse *m, uint32_t pe, uint64_t now) { band_of(m, pe)->last = now; }
+
 /* ---- one cycle of a band ---- */
 
 typedef void visit_fn(band *b, uint32_t pe, uint64_t now);
@@ -293,20 +295,43 @@ static wse_stop leave(wse *m, wse_stop why) {
     return why;
 }
 
+void clock_start_at(wse *m) {
+    (void)leave(m, WSE_LIMIT);
+    for (uint32_t i = 0; i < m->clock->count; i++) {
+        band *b = &m->clock->bands[i];
+        wheel *wheels[] = {&b->routers, &b->cores};
+        b->far_count = 0;
+        for (int k = 0; k < 2; k++) {
+            memset(wheels[k]->bits, 0, (size_t)wheels[k]->words * WHEEL_SLOTS * 8);
+            memset(wheels[k]->sum, 0, (size_t)wheels[k]->sum_words * WHEEL_SLOTS * 8);
+            memset(wheels[k]->occupied, 0, sizeof wheels[k]->occupied);
+        }
+    }
+}
+
 static bool any_stream_done(const clockwork *c) {
     bool any = false;
     for (uint32_t i = 0; i < c->count; i++) any |= c->bands[i].stream_done;
     return any;
 }
 
+/* Nothing is left to do: the cycle after the last one in which something was done. */
+static wse_stop leave_quiet(wse *m, uint64_t begin) {
+    m->cycle = begin;
+    for (uint32_t i = 0; i < m->clock->count; i++)
+        if (m->clock->bands[i].last >= m->cycle) m->cycle = m->clock->bands[i].last + 1;
+    return leave(m, WSE_QUIET);
+}
+
 wse_stop wse_run(wse *m, uint64_t until_cycle, bool stop_for_streams) {
     clockwork *c = m->clock;
+    uint64_t begin = m->cycle;
     c->until = until_cycle;
     c->stop_for_streams = stop_for_streams;
     while (m->cycle < until_cycle) {
         if (m->fault[0]) return leave(m, WSE_FAULT);
         uint64_t next = clock_next(c, m->cycle);
-        if (next == UINT64_MAX) return leave(m, WSE_QUIET);
+        if (next == UINT64_MAX) return leave_quiet(m, begin);
         if (next >= until_cycle) break;
         m->cycle = next;
         uint64_t visits = run_serial(m, next);

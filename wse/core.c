@@ -32,7 +32,7 @@ static void core_reset(wse *m, uint32_t pe) {
 }
 
 /* Each PE's share of the pools; totals come back in `end`. */
-static void shares(wse *m, core *end) {
+void core_shares(wse *m, core *end) {
     for (uint32_t pe = 0; pe < m->pes; pe++) {
         const core_program *q = core_program_of(m, pe);
         core *c = &m->cores->pe[pe];
@@ -62,7 +62,7 @@ bool cores_new(wse *m, diag *d) {
     if (!ok) return diag_oom(d, "cores");
     for (uint32_t k = 0; k < m->image->program_count; k++)
         if (!core_decode(m, k, &s->programs[k], d)) return false;
-    shares(m, &end);
+    core_shares(m, &end);
     s->dsrs = pool(m, end.dsrs, sizeof *s->dsrs, &ok);
     s->vops = pool(m, end.vops, sizeof *s->vops, &ok);
     s->fifos = pool(m, end.fifos, sizeof *s->fifos, &ok);
@@ -157,8 +157,16 @@ static inline void fetch_ahead(const wse *m, uint32_t pe) {
     }
 }
 
+/* Differs after a step that did something. */
+static inline uint64_t progress(const core *c) {
+    return c->time + c->datapath_free + c->n[CORE_N_tasks] + c->n[CORE_N_instructions] + c->state + c->alive +
+           c->launch_pending + c->flushing;
+}
+
 void core_step(wse *m, uint32_t pe, uint64_t now) {
     core *c = &m->cores->pe[pe];
+    uint64_t before = progress(c);
+    bool due = c->time == now || c->datapath_free == now;
     if (c->alive) fetch_ahead(m, pe);
     uint64_t next = UINT64_MAX;
     if (c->state == MAIN_HALT) return;
@@ -175,6 +183,7 @@ void core_step(wse *m, uint32_t pe, uint64_t now) {
     if (c->poke && next > now + 1) next = now + 1;
     if (c->flushing) check_flush(m, pe, c);
     if (c->state == MAIN_IDLE && c->active >> ISA_TASK_TEARDOWN & 1 && next > now + 1) next = now + 1;
+    if (due || progress(c) != before) clock_happened(m, pe, now);
     if (next != UINT64_MAX && c->state != MAIN_HALT) clock_wake(m, pe, next);
 }
 

@@ -202,6 +202,7 @@ void core_program_free(core_program *p);
 void core_line(const wse *m, uint32_t pe, uint32_t pc, strbuf *out); /* "pe.csl:14" */
 
 /* core.c */
+void core_shares(wse *m, core *end); /* gives each PE its places in the pools */
 void core_fault(wse *m, uint32_t pe, core *c, uint64_t cycle, uint32_t pc, const char *fmt, ...)
     __attribute__((format(printf, 6, 7)));
 

@@ -240,6 +240,7 @@ typedef struct {
     far_wake *far; /* heap by cycle */
     uint32_t far_count, far_capacity;
     uint64_t now;
+    uint64_t last; /* cycle of the last visit that had an effect: visits without one depend on threads */
     tick_facts facts;
     bool stepping;  /* in phase 2 */
     bool faulted, stream_done;

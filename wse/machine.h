@@ -71,8 +71,11 @@ bool memory_block_used(const wse *m, memory_walk *w, uint32_t pe, uint32_t block
 /* ---- clock.c: who runs when ---- */
 bool clock_new(wse *m, diag *d);
 void clock_free(wse *m);
+void clock_start_at(wse *m); /* nobody is awake and the next cycle is m->cycle: of a new machine that is to go on */
 void clock_wake(wse *m, uint32_t pe, uint64_t cycle);   /* core_step(pe) at `cycle` (> now, or = now from fabric_tick). A PE may have
                                                          * several wake times; extra wake-ups are harmless, lost ones are not */
+
+void clock_happened(wse *m, uint32_t pe, uint64_t now); /* a visit had an effect: a quiet machine stands at the cycle after the last one */
 
 /* ---- fabric.c: for the cores ---- */
 bool fabric_new(wse *m, diag *d);

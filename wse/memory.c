@@ -69,10 +69,14 @@ static bool page_touched(memory_walk *w, size_t page) {
     return w->entries[page - w->first] >> 62;
 }
 
+/* Page by page: a page of which nothing was written is not read, or it would come into being. */
 bool memory_block_used(const wse *m, memory_walk *w, uint32_t pe, uint32_t block) {
-    const uint16_t *p = wse_words(m, pe) + (size_t)block * MEMORY_BLOCK_WORDS;
-    size_t first = (uintptr_t)p / w->page_bytes, last = ((uintptr_t)(p + MEMORY_BLOCK_WORDS) - 1) / w->page_bytes;
-    bool touched = false;
-    for (size_t page = first; page <= last; page++) touched |= page_touched(w, page);
-    return touched && !all_zero(p, MEMORY_BLOCK_WORDS);
+    const uint16_t *p = wse_words(m, pe) + (size_t)block * MEMORY_BLOCK_WORDS, *end = p + MEMORY_BLOCK_WORDS;
+    while (p < end) {
+        size_t page = (uintptr_t)p / w->page_bytes, n = ((page + 1) * w->page_bytes - (uintptr_t)p) / sizeof *p;
+        if (n > (size_t)(end - p)) n = (size_t)(end - p);
+        if (page_touched(w, page) && !all_zero(p, n)) return true;
+        p += n;
+    }
+    return false;
 }

@@ -204,6 +204,7 @@ static void lane_move(fabric *f, band *b, router *r, uint32_t pe, const pick *k,
     flit e = k->in->e[k->in->taken.head & f->buffer_mask];
     uint32_t data = e.data, control = e.meta & 1, tx = k->tx;
     k->l->granted = (uint32_t)now;
+    b->last = now;
     buffer_pop(f, b, r, pe, k->l, k->in, k->dir, now);
     if (e.meta & 3) change_lane(f, b, r, pe, k, e, &data, now);
     if (tx & RAMP_BITS) deliver(f, b, r, pe, k, e, now);
@@ -268,6 +269,7 @@ static void ramp_inject(fabric *f, band *b, router *r, uint32_t pe, uint64_t now
         if (!queue_head_enters(f, b, r, pe, q, now)) continue;
         queue_pop(f, b, r, pe, q, now);
         r->out_last = (uint8_t)q;
+        b->last = now;
         if (r->out_busy) wake_router(b, pe, now + 1);
         return;
     }
@@ -372,6 +374,7 @@ static inline __attribute__((always_inline)) uint32_t move_fast(tick *t, lane *l
     taken mine = {.head = head + 1, .popped = k->next};
     __atomic_store_n(&in->taken.word, mine.word, __ATOMIC_RELEASE);
     l->granted = k->now;
+    t->b->last = t->now;
     t->used |= tx;
     if (l->fast == ISA_RAMP) {
         if (t->r->out_busy) wake_at(t->b, k->next_slot, t->pe, t->now + 1);

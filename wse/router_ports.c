@@ -76,6 +76,7 @@ void port_deliver(band *b, uint32_t pe, uint32_t port, wse_wavelet w, uint64_t n
     q->e[at >= slots ? at - slots : at] = w;
     q->count++;
     r->ramp++;
+    b->last = now;
     r->controls = (uint16_t)(r->controls + w.control);
     if (!q->want && q->count > 1) return; /* the first wavelet wakes a core that never asked */
     q->want = 0;
@@ -119,8 +120,9 @@ void fabric_in_pop(wse *m, uint32_t pe, uint32_t port, uint64_t now) {
     r->controls = (uint16_t)(r->controls - q->e[q->head].control);
     q->head = (uint16_t)(q->head + 1u == slots ? 0 : q->head + 1);
     q->count--;
-    if (!was_full) return;
     band *b = band_of(m, pe);
+    b->last = now;
+    if (!was_full) return;
     uint32_t lane_no = lane_index(f, r, port_color(m, pe, port));
     if (lane_no != NO_LANE) heat(f, b, pe, lane_no, now + 1);
     if (f->streams.open_count) streams_room(m, b, pe, port);

@@ -64,6 +64,16 @@ uint32_t wse_stream_out(wse *m, wse_rect_stream s, uint32_t *words, diag *d);
 bool wse_stream_complete(const wse *m, uint32_t id);
 uint32_t wse_streams_open(const wse *m);
 
+/* ---- checkpoints ---- */
+
+/* Appends the complete state between two runs: a machine restored from it goes on with the same cycles and state hashes
+ * as this one. An error while host streams are open or after a fault; lines that PRINT has begun and recorded events are
+ * not part of it. */
+bool wse_checkpoint(const wse *m, strbuf *out, diag *d);
+/* A machine for the same image and wafer (any threads). The bytes are believed in nothing: they are checked, and whatever
+ * they hold, the result is an error or a machine that runs. Read and written by one version of this library. */
+wse *wse_restore(const isa_wafer *w, const isa_image *image, const wse_options *o, str bytes, diag *d);
+
 /* ---- what a user wants to know ---- */
 
 uint64_t wse_state_hash(const wse *m);      /* memory, registers, queues, routers: equal for equal states */
