@@ -2,6 +2,7 @@
 #include "include/ingot.h"
 #include "api/api.h"
 #include "api/layout.h"
+#include "api/trace.h"
 #include "base/file.h"
 #include "base/mem.h"
 #include "host/host.h"
@@ -26,6 +27,7 @@ struct ingot_runtime {
     host *host;
     host_core core; /* instead of a host */
     FILE *log;
+    api_trace trace;
     arena *memory; /* of the last trace read */
     ingot_trace_entry *entries;
 };
@@ -147,6 +149,7 @@ ingot_runtime *ingot_runtime_new(ingot_program *p) {
 
 void ingot_runtime_free(ingot_runtime *r) {
     if (!r) return;
+    (void)api_trace_write(&r->trace, r->base.d); /* of a run that was not stopped */
     host_free(r->host);
     host_core_free(&r->core);
     if (r->log) fclose(r->log);
@@ -180,6 +183,7 @@ static bool start(ingot_runtime *r, const ingot_options *o, diag *d) {
     host_device device;
     if (!api_wafer(&r->wafer, m->arch, o->profile, d) || !open_log(r, o, d)) return false;
     options.log = r->log;
+    api_trace_open(&r->trace, &options);
     api_holes holes = {o->defects, o->defect_density, o->defect_seed};
     uint16_t *longer;
     if (!api_holes_links(&holes, &r->wafer, m, &longer, d)) return false;
@@ -190,6 +194,7 @@ static bool start(ingot_runtime *r, const ingot_options *o, diag *d) {
     double latency = r->wafer.host_transaction_s * r->wafer.clock_hz;
     r->host = host_new(m, &device, latency > 0 && latency < 1e12 ? (uint64_t)latency : 0, d);
     if (!r->host) return device.free(device.machine), false;
+    r->trace.machine = device.machine, r->trace.wafer = &r->wafer, r->trace.image = m, r->trace.host = r->host;
     host_set_wait_limit(r->host, number_of("INGOT_WAIT_CYCLES"));
     return api_layout_place_data(&r->program->layout, m, r->host, d);
 }
@@ -209,6 +214,7 @@ static bool running(ingot_runtime *r) {
 
 int ingot_runtime_stop(ingot_runtime *r) {
     bool ok = running(r) && host_stop(r->host, r->base.d);
+    ok = api_trace_write(&r->trace, r->base.d) && ok;
     if (r->log && fflush(r->log)) ok = diag_error(r->base.d, "the log could not be written; the disk may be full");
     return result(ok);
 }
