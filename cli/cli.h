@@ -66,6 +66,8 @@ void cli_unknown(const cli_command *commands, const char *path, const char *name
 COMMAND(run);
 COMMAND(bench);
 COMMAND(validate);
+COMMAND(trace);
+void cmd_trace_notes(FILE *out);
 COMMAND(help);
 COMMAND(version);
 extern const cli_command cmd_model_commands[];

@@ -8,6 +8,8 @@ static const cli_command commands[] = {
     {"bench", "host speed against this machine's own limit", "MODEL ...", 1, 16, cmd_bench_options, .run = cmd_bench},
     {"model", "models: what is in one, getting one, converting one", "COMMAND ...", .sub = cmd_model_commands},
     {"validate", "simulated cycles against published ones", "", 0, 0, cmd_validate_options, .run = cmd_validate},
+    {"trace", "what a command's programs did on the wafer: events, cycles by line, energy", "-- COMMAND ...", 1, 4096,
+     cmd_trace_options, .run = cmd_trace, .notes = cmd_trace_notes},
     {"help", "what a command does and takes", "[COMMAND ...]", 0, 4, cmd_help_options, .run = cmd_help},
     {"version", "version of this program and of what it was built with", "", 0, 0, cmd_version_options,
      .run = cmd_version},
