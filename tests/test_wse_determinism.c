@@ -1,6 +1,6 @@
 /* Is the state of the machine the same for any number of threads and any order of visits, in the middle of things too,
- * and does a machine restored from a checkpoint go on as if nothing had happened? Real programs, both generations, stops
- * at cycles where microthreads are alive and wavelets are on their way. */
+ * and does a machine restored from a checkpoint go on as if nothing had happened? Real programs, both generations,
+ * stops at cycles where microthreads are alive and wavelets are on their way. */
 #include "base/mem.h"
 #include "csl/csl.h"
 #include "wse/wse.h"
@@ -19,7 +19,8 @@ typedef struct {
     uint32_t param_count;
 } program;
 
-#define SIZE(w, h) {"width", w}, {"height", h}
+#define SIZE(w, h)                                                                                                     \
+    {"width", w}, { "height", h }
 static const program programs[] = {
     {"tests/csl_bench/stream.csl", {SIZE(7, 9), {"rounds", 3}, {"length", 40}}, 4},
     {"tests/csl_bench/chain.csl", {SIZE(8, 6), {"length", 96}}, 3},
@@ -41,7 +42,8 @@ static loaded load(const program *p, int arch) {
     char machine[64];
     snprintf(machine, sizeof machine, "data/machines/wse%d.json", arch);
     if (!isa_wafer_read(&l.wafer, machine, "vendor-sim", l.d)) fail_msg("%s", diag_text(l.d));
-    csl_options o = {.arch = l.wafer.arch, .wafer = &l.wafer, .library = "lib", .params = p->params, .param_count = p->param_count};
+    csl_options o = {
+        .arch = l.wafer.arch, .wafer = &l.wafer, .library = "lib", .params = p->params, .param_count = p->param_count};
     if (!(l.image = csl_compile(p->path, &o, l.d))) fail_msg("%s", diag_text(l.d));
     return l;
 }
@@ -160,11 +162,31 @@ static void damage(void **state) {
     unload(&other);
 }
 
+/* Each PE waits for what the other would send next; the report says so, and names the task that is held back. */
+static void circle_of_cores(void **state) {
+    (void)state;
+    const program p = {"tests/csl_bench/circle.csl", {{0}}, 0};
+    for (int arch = 2; arch <= 3; arch++) {
+        loaded l = load(&p, arch);
+        wse *m = start(&l, (wse_options){.threads = 1});
+        strbuf text = {0};
+        assert_int_equal(wse_run(m, 10000, false), WSE_QUIET);
+        wse_explain_waits(m, &text);
+        if (!strstr(text.data, "circle: PE(0,0) waits for color 3 -> PE(1,0) waits for color 2 -> PE(0,0)\n") ||
+            !strstr(text.data, "task 13 is activated but blocked"))
+            fail_msg("%s", text.data);
+        strbuf_free(&text);
+        wse_free(m);
+        unload(&l);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(threads_and_order),
         cmocka_unit_test(checkpoints),
         cmocka_unit_test(damage),
+        cmocka_unit_test(circle_of_cores),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -121,6 +121,10 @@ void core_explain(const wse *m, uint32_t pe, strbuf *out) {
     const stub_core *c = &m->cores->pe[pe];
     strbuf_addf(out, "PE(%u,%u) core: %u of %u sent\n", pe % m->width, pe / m->width, c->sent, c->send_count);
 }
+int core_waits_color(const wse *m, uint32_t pe) {
+    (void)m, (void)pe;
+    return -1;
+}
 bool core_command_ready(const wse *m, uint32_t pe) { return core_idle(m, pe); }
 void core_launch(wse *m, uint32_t pe, uint32_t entry, const uint16_t *args, uint32_t arg_words, uint32_t delay_cycles) {
     (void)entry, (void)args, (void)arg_words;

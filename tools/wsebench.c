@@ -74,6 +74,10 @@ void core_raise(wse *m, uint32_t pe, uint64_t now) { clock_wake(m, pe, now); }
 uint64_t core_hash(const wse *m, uint32_t pe, uint64_t seed) { return m->cores->pe[pe].sends + seed; }
 void core_count(const wse *m, uint32_t pe, wse_counters *out) { out->busy_cycles += m->cores->pe[pe].sends != 0; }
 void core_explain(const wse *m, uint32_t pe, strbuf *out) { strbuf_addf(out, "PE %u of %u\n", pe, m->pes); }
+int core_waits_color(const wse *m, uint32_t pe) {
+    (void)m, (void)pe;
+    return -1;
+}
 bool core_command_ready(const wse *m, uint32_t pe) { return core_idle(m, pe); }
 void core_launch(wse *m, uint32_t pe, uint32_t entry, const uint16_t *args, uint32_t n, uint32_t delay_cycles) {
     clock_wake(m, pe, m->cycle + delay_cycles + (entry + n > 0 && args ? 0 : 1));

@@ -106,7 +106,8 @@ static bool image_sum(const isa_image *image, uint64_t *sum, diag *d) {
 }
 
 static bool header_of(const isa_wafer *w, const isa_image *image, header *h, diag *d) {
-    *h = (header){.magic = MAGIC, .version = VERSION, .arch = image->arch, .width = image->width, .height = image->height};
+    *h = (header){
+        .magic = MAGIC, .version = VERSION, .arch = image->arch, .width = image->width, .height = image->height};
     h->wafer = XXH3_64bits_withSeed(w->name, strlen(w->name), XXH3_64bits(w->profile, strlen(w->profile)));
     return image_sum(image, &h->image, d);
 }
@@ -114,7 +115,8 @@ static bool header_of(const isa_wafer *w, const isa_image *image, header *h, dia
 bool wse_checkpoint(const wse *m, strbuf *out, diag *d) {
     header h;
     if (m->fault[0]) return diag_error(d, "checkpoint: the machine has stopped at a fault: %s", m->fault);
-    if (wse_streams_open(m)) return diag_error(d, "checkpoint: host streams are under way: wait until they are complete");
+    if (wse_streams_open(m))
+        return diag_error(d, "checkpoint: host streams are under way: wait until they are complete");
     if (!header_of(m->wafer, m->image, &h, d)) return false;
     size_t at = out->len;
     h.cycle = m->cycle;
@@ -136,7 +138,8 @@ static bool header_fits(const header *h, const header *mine, str bytes, diag *d)
     if (h->image != mine->image || h->wafer != mine->wafer || h->arch != mine->arch || h->width != mine->width ||
         h->height != mine->height)
         return diag_error(d, "checkpoint: it is of another program or another wafer");
-    if (h->bytes != bytes.n - sizeof *h || h->sum != XXH3_64bits_withSeed(bytes.p + sizeof *h, bytes.n - sizeof *h, h->cycle))
+    if (h->bytes != bytes.n - sizeof *h ||
+        h->sum != XXH3_64bits_withSeed(bytes.p + sizeof *h, bytes.n - sizeof *h, h->cycle))
         return diag_error(d, "checkpoint: the bytes are damaged or some are missing");
     return h->cycle < UINT64_MAX / 4 || diag_error(d, "checkpoint: its cycle is out of range");
 }

@@ -86,3 +86,14 @@ void core_explain(const wse *m, uint32_t pe, strbuf *out) {
         if (c->alive >> k & 1) thread_text(m, pe, c, k, out);
     blocked_text(m, pe, c, out);
 }
+
+int core_waits_color(const wse *m, uint32_t pe) {
+    const core *c = &m->cores->pe[pe];
+    uint8_t wait = c->state == MAIN_RUN ? c->stall : CORE_WAIT_NONE, on = c->stall_on;
+    for (uint32_t set = threads_alive(c); set && wait != CORE_WAIT_INPUT; set &= set - 1) {
+        const core_vop *v = &m->cores->vops[c->vops + (uint32_t)__builtin_ctz(set)];
+        wait = v->wait;
+        on = v->wait_on;
+    }
+    return wait == CORE_WAIT_INPUT ? (int)color_of_wait(m, pe, NULL, wait, on) : -1;
+}

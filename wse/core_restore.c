@@ -48,7 +48,8 @@ static bool operand_ok(const core_program *q, const core_operand *o) {
 }
 
 static bool vop_ok(const wse *m, const core_program *q, const core_vop *v) {
-    bool flags = flag(&v->async) && flag(&v->fabric) && flag(&v->wavelet_index) && flag(&v->terminate) && flag(&v->plain);
+    bool flags =
+        flag(&v->async) && flag(&v->fabric) && flag(&v->wavelet_index) && flag(&v->terminate) && flag(&v->plain);
     if (!flags || v->op >= ISA_DSD_OPS || v->pc > q->p->code_count || v->position >= v->length) return false;
     if (!v->elements || !v->cycles || v->elements > UINT16_MAX || v->cycles > UINT16_MAX) return false;
     if (v->wait > CORE_WAIT_FULL || v->wait_on >= ISA_COLORS || v->ready > m->cycle + FUTURE_CYCLES) return false;
@@ -82,14 +83,16 @@ static bool dsrs_ok(const wse *m, uint32_t pe, const core *c) {
     for (uint32_t i = 0; i < q->p->fifo_count; i++) {
         const core_fifo *f = &m->cores->fifos[c->fifos + i];
         uint32_t room = q->p->fifos[i].words / (q->p->fifos[i].element_words ? q->p->fifos[i].element_words : 1);
-        if (f->count > room || (room ? f->first >= room : f->first) || !flag(&f->pop_stopped) || !flag(&f->push_stopped))
+        if (f->count > room || (room ? f->first >= room : f->first) || !flag(&f->pop_stopped) ||
+            !flag(&f->push_stopped))
             return false;
     }
     return true;
 }
 
 static bool flags_ok(const core *c) {
-    const bool *all[] = {&c->launch_pending, &c->poke, &c->started, &c->vector_ok, &c->tsc_on, &c->in_handler, &c->landed};
+    const bool *all[] = {&c->launch_pending, &c->poke,       &c->started, &c->vector_ok,
+                         &c->tsc_on,         &c->in_handler, &c->landed};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
         if (!flag(all[i])) return false;
     return true;
@@ -97,7 +100,8 @@ static bool flags_ok(const core *c) {
 
 static bool core_ok(const wse *m, uint32_t pe, const core *c) {
     uint64_t last = m->cycle + FUTURE_CYCLES;
-    if (!flags_ok(c) || c->state > MAIN_VECTOR || c->pc > wse_program(m, pe)->code_count || c->r[CORE_ZERO]) return false;
+    if (!flags_ok(c) || c->state > MAIN_VECTOR || c->pc > wse_program(m, pe)->code_count || c->r[CORE_ZERO])
+        return false;
     if (c->task >= ISA_TASKS || c->last_task >= ISA_TASKS || c->last_thread >= CORE_THREADS) return false;
     if (c->prng_active >= CORE_PRNGS || c->main_priority > 3 || c->stall > CORE_WAIT_FULL || c->stall_on >= ISA_COLORS)
         return false;

@@ -333,6 +333,9 @@ void fabric_look_again(wse *m, uint32_t pe, uint32_t lane_no);
 
 /* Routers that wait for each other in a circle: one line, or nothing. */
 void fabric_explain_circle(const wse *m, strbuf *out);
+/* Cores that wait for each other, each for a color that the next one sends: one line per circle. */
+void fabric_explain_cores(const wse *m, strbuf *out);
+void fabric_explain_writers(const wse *m, uint32_t pe, strbuf *out);
 
 /* ---- stream.c ---- */
 

@@ -1,7 +1,7 @@
 /* What the fabric tells about itself: state hash, counters, which wavelets are stuck and why, and circles of buffers
- * that wait for each other. A circle that goes through a core is not seen here: the core's own lines say what it waits
- * for. */
+ * that wait for each other; circles of cores of which each waits for a color that the next one sends. */
 #include "wse/fabric_internal.h"
+#include "base/mem.h"
 #include <xxhash.h>
 
 /* ---- hash ---- */
@@ -194,5 +194,68 @@ void fabric_explain_circle(const wse *m, strbuf *out) {
                 print_circle(m, meet, out);
                 return;
             }
+    }
+}
+
+/* Where a color that arrives at a PE's core is sent: its route backwards to the ramp it starts at. UINT32_MAX: nowhere. */
+static uint32_t sender_of(const wse *m, uint32_t pe, uint32_t color) {
+    const fabric *f = m->fabric;
+    uint32_t i = f->swaps ? NO_LANE : lane_index(f, &f->routers[pe], color);
+    for (uint32_t steps = 0; i != NO_LANE && steps < m->pes; steps++) {
+        const lane *l = &f->lanes[f->routers[pe].lanes + i];
+        uint32_t links = l->dirs & (RAMP_BITS - 1);
+        if (!links || (steps && (l->dirs & RAMP_BITS))) return l->dirs & RAMP_BITS ? pe : UINT32_MAX;
+        uint32_t dir = (uint32_t)__builtin_ctz(links);
+        const bool inside[MESH_DIRS] = {wse_x(m, pe) > 0, wse_x(m, pe) + 1 < m->width, wse_y(m, pe) + 1 < m->height,
+                                        wse_y(m, pe) > 0};
+        if (!inside[dir]) return UINT32_MAX;
+        pe += (uint32_t)f->step[dir];
+        i = lane_index(f, &f->routers[pe], color);
+    }
+    return UINT32_MAX;
+}
+
+static uint32_t waits_for_pe(const wse *m, uint32_t pe) {
+    int color = core_waits_color(m, pe);
+    return color < 0 ? UINT32_MAX : sender_of(m, pe, (uint32_t)color);
+}
+
+static void print_cores(const wse *m, uint32_t start, strbuf *out) {
+    uint32_t pe = start;
+    strbuf_adds(out, "circle:");
+    do {
+        strbuf_addf(out, " PE(%u,%u) waits for color %d ->", wse_x(m, pe), wse_y(m, pe), core_waits_color(m, pe));
+        pe = waits_for_pe(m, pe);
+    } while (pe != start);
+    strbuf_addf(out, " PE(%u,%u)\n", wse_x(m, start), wse_y(m, start));
+}
+
+/* Each PE waits for one other at most; every walk marks what it passes, so all of them together pass each PE once. */
+void fabric_explain_cores(const wse *m, strbuf *out) {
+    uint32_t *walk = mem_alloc_n(m->pes, sizeof *walk);
+    for (uint32_t start = 0; walk && start < m->pes; start++) {
+        uint32_t pe = start;
+        while (pe != UINT32_MAX && !walk[pe]) {
+            walk[pe] = start + 1;
+            pe = waits_for_pe(m, pe);
+        }
+        if (pe != UINT32_MAX && walk[pe] == start + 1) print_cores(m, pe, out);
+    }
+    mem_free(walk);
+}
+
+/* One position of a switch that lets wavelets of one color in from several sides, and they did come. */
+void fabric_explain_writers(const wse *m, uint32_t pe, strbuf *out) {
+    const fabric *f = m->fabric;
+    const router *r = &f->routers[pe];
+    for (uint32_t i = 0; i < f->shapes[r->shape].lanes; i++) {
+        const lane *l = &f->lanes[r->lanes + i];
+        uint32_t sides = 0;
+        for (uint32_t rx = l->rx & l->dirs; rx; rx &= rx - 1)
+            if (lane_buffer(f, l, (uint32_t)__builtin_ctz(rx))->tail) sides |= rx & -rx;
+        if (!(sides & (sides - 1))) continue;
+        strbuf_addf(out, "PE(%u,%u) router: color %u has writers from several sides (", wse_x(m, pe), wse_y(m, pe), l->color);
+        add_dirs(out, sides);
+        strbuf_adds(out, "): their order is that of arrival\n");
     }
 }

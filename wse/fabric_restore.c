@@ -1,5 +1,6 @@
 /* The fabric in a checkpoint: counters and arbitration of routers, switch positions, rewritten routes, then buffers and
- * queues as they are, with proof that their indices are in range. Addresses of lanes and buffers follow from the image. */
+ * queues as they are, with proof that their indices are in range. Addresses of lanes and buffers follow from the image.
+ */
 #include "wse/checkpoint.h"
 #include "wse/fabric_internal.h"
 

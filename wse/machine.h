@@ -112,6 +112,7 @@ void core_raise(wse *m, uint32_t pe, uint64_t now);
 uint64_t core_hash(const wse *m, uint32_t pe, uint64_t seed);
 void core_count(const wse *m, uint32_t pe, wse_counters *out);
 void core_explain(const wse *m, uint32_t pe, strbuf *out); /* task, microthreads and what each waits for, with source lines */
+int core_waits_color(const wse *m, uint32_t pe); /* that a running task or a microthread waits to receive, -1 none */
 /* wse_command_ready and wse_launch are these two and no more. */
 bool core_command_ready(const wse *m, uint32_t pe);
 void core_launch(wse *m, uint32_t pe, uint32_t entry, const uint16_t *args, uint32_t arg_words, uint32_t delay_cycles);

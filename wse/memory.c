@@ -2,7 +2,8 @@
  *
  * Initial data are copied where they are not zero. Who walks all of it (hash, checkpoint) must not bring the untouched
  * pages into being, nor look at 40 GB of zeros: blocks that the kernel says were never written are passed over, and
- * blocks of zeros count as such, so that what is seen does not depend on the host. Without /proc every block is read. */
+ * blocks of zeros count as such, so that what is seen does not depend on the host. Without /proc every block is read.
+ */
 #include "wse/machine.h"
 #include <fcntl.h>
 #include <sys/mman.h>
@@ -50,7 +51,8 @@ void memory_free(wse *m) {
 /* ---- walking what was written ---- */
 
 void memory_walk_begin(memory_walk *w) {
-    *w = (memory_walk){.file = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC), .page_bytes = (size_t)sysconf(_SC_PAGESIZE)};
+    *w = (memory_walk){.file = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC),
+                       .page_bytes = (size_t)sysconf(_SC_PAGESIZE)};
 }
 
 void memory_walk_end(memory_walk *w) {

@@ -112,14 +112,18 @@ void wse_counters_total(const wse *m, wse_counters *out) {
 
 void wse_explain_waits(const wse *m, strbuf *out) {
     for (uint32_t pe = 0; pe < m->pes; pe++) {
-        if (!core_idle(m, pe)) core_explain(m, pe, out);
+        core_explain(m, pe, out); /* an idle one may hold a task that is activated but blocked */
         fabric_explain(m, pe, out);
     }
     fabric_explain_circle(m, out);
+    fabric_explain_cores(m, out);
 }
 
 void wse_explain_fabric(const wse *m, strbuf *out) {
-    for (uint32_t pe = 0; pe < m->pes; pe++) fabric_explain(m, pe, out);
+    for (uint32_t pe = 0; pe < m->pes; pe++) {
+        fabric_explain(m, pe, out);
+        fabric_explain_writers(m, pe, out);
+    }
     fabric_explain_circle(m, out);
 }
 
