@@ -1,5 +1,5 @@
 /* Maps of the program's rectangle, one per counter, as SVG: the darker, the more. A cell is a PE, or the mean of a
- * block of PEs when a side has more than 512; 16 steps from 1 to the largest cell. Cells of a step are one path of
+ * block of PEs when a side has more than 512; 16 equal steps up to the largest cell. Cells of a step are one path of
  * runs, so that even the largest map has a bounded size and needs no script. */
 #include "api/trace.h"
 #include "base/mem.h"
@@ -92,7 +92,8 @@ static void put_runs(const heat *h, size_t k, uint32_t step, FILE *out) {
 static void put_legend(const heat *h, size_t k, double x, double y, FILE *out) {
     for (int s = 0; s < STEPS; s++)
         fprintf(out, "<rect x=\"%g\" y=\"%g\" width=\"15\" height=\"10\" fill=\"%s\"/>\n", x + 15 * s, y, colors[s]);
-    fprintf(out, "<text x=\"%g\" y=\"%g\">1</text><text x=\"%g\" y=\"%g\" text-anchor=\"end\">%.6g %s</text>\n", x,
+    fprintf(out,
+            "<text x=\"%g\" y=\"%g\">more than 0</text><text x=\"%g\" y=\"%g\" text-anchor=\"end\">%.6g %s</text>\n", x,
             y + 24, x + 15.0 * STEPS, y + 24, h->largest[k], maps[k].unit);
     fprintf(out,
             "<rect x=\"%g\" y=\"%g\" width=\"15\" height=\"10\" fill=\"#f4f4f4\" stroke=\"#999\"/><text x=\"%g\" "

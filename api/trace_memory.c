@@ -30,7 +30,9 @@ static uint32_t variables(const isa_program *p, const isa_symbol **list, uint32_
     for (uint32_t i = 0; i < n; i++) {
         uint32_t at = 2u * list[i]->word, bytes = variable_bytes(list[i]);
         if (at < next || at >= 2 * p->used_words) continue;
-        row(out, list[i]->name, bytes, at);
+        char name[80];
+        snprintf(name, sizeof name, "%s%s", list[i]->name, list[i]->is_pointer ? " (pointer)" : "");
+        row(out, name, bytes, at);
         known += bytes;
         next = at + bytes;
     }

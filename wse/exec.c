@@ -465,8 +465,8 @@ void core_exec(wse *m, uint32_t pe, core *c, uint64_t now) {
             if (o == STOP && in->op == ISA_END) {
                 t.instructions++;
                 if (m->trace) trace_task_end(m, pe, c->time);
-                if (costs) trace_issued(&costs[in - f.q->code], c->time - issued);
             }
+            if (costs && o == STOP && c->time > issued) trace_issued(&costs[in - f.q->code], c->time - issued);
             break;
         }
         if (costs) trace_issued(&costs[in - f.q->code], c->time - issued);
