@@ -1,6 +1,6 @@
 /* The machine as a whole: building it from an image, faults, hash, counters, what the host touches.
  *
- * Left out: defects (programs see a perfect rectangle). */
+ * Left out: defects, but for links that are longer than a hop (isa/defects.h): programs see a perfect rectangle. */
 #include "wse/fabric_internal.h"
 #include "wse/trace.h"
 #include <stdarg.h>
