@@ -151,7 +151,10 @@ static bool round_of(csl_sema *s, map_loop *m, uint32_t end) {
         args[i] = m->in[i].v;
         if (m->in[i].iterated && !next_element(s, m, &m->in[i], end, &args[i])) return false;
     }
+    const csl_node *outer = s->map_call;
+    s->map_call = m->call; /* a short callback stands in the loop itself */
     csl_value v = csl_call(s, m->f, m->count, args, at, m->call);
+    s->map_call = outer;
     return v.type && put_result(s, m, v);
 }
 

@@ -234,6 +234,7 @@ struct csl_sema {
     void *tasks;              /* builtin_task.c's own state */
     void *dsds;               /* builtin_dsd.c's own state */
     uint32_t map_depth;
+    const csl_node *map_call; /* the @map whose callback is being called */
     const char *global_name;  /* of the global under evaluation: names the module it imports */
     struct csl_instance *work, *work_tail; /* functions whose bodies are still to be analysed */
     csl_module *modules;      /* of this program, newest first */

@@ -220,9 +220,21 @@ static csl_value call_instance(csl_sema *s, calling *c) {
     return emit_call(s, call, c->result, memory, c->call);
 }
 
+/* A few statements in a row, at most a return at their end. */
+static bool straight(const csl_node *body) {
+    enum { MOST = 4 };
+    uint32_t count = 0;
+    for (const csl_node *n = body->kind == CSL_BLOCK ? body->a : NULL; n; n = n->next) {
+        bool plain = n->kind == CSL_EXPR || n->kind == CSL_ASSIGN || n->kind == CSL_VAR || (n->kind == CSL_RETURN && !n->next);
+        if (!plain || ++count > MOST) return false;
+    }
+    return count > 0;
+}
+
 static csl_value carry_out(csl_sema *s, calling *c) {
     if (!csl_emits(s) || (c->result->comptime_only && c->result->kind != CSL_T_ANYTYPE)) return interpret(s, c);
     if (c->f->node->flags & CSL_INLINE || c->result->kind == CSL_T_ANYTYPE) return expand(s, c);
+    if (s->map_call == c->call && straight(c->f->node->c)) return expand(s, c);
     return call_instance(s, c);
 }
 
