@@ -58,16 +58,17 @@ static int run_command(cli *c) {
     return diag_error(c->d, "'%s' was ended by signal %d", c->args[0], WTERMSIG(status)), 128 + WTERMSIG(status);
 }
 
-static bool print_page(cli *c, const char *page) {
+/* `quiet`: the command failed; its own message is enough. */
+static bool print_page(cli *c, const char *page, bool quiet) {
     str text;
     if (!file_read_all(c->memory, page, PAGE_BYTES_MAX, &text, c->d)) return false;
-    if (!text.n) return diag_error(c->d, "nothing ran on the wafer: the command loaded no program");
+    if (!text.n) return quiet || diag_error(c->d, "nothing ran on the wafer: the command loaded no program");
     fputc('\n', stdout);
     return fwrite(text.p, 1, text.n, stdout) == text.n;
 }
 
 static void say_file(const char *path, const char *what) {
-    if (path && file_exists(path)) printf("\n%s: %s\n", path, what);
+    if (path && file_exists(path)) printf("%s: %s\n", path, what);
 }
 
 int cmd_trace(cli *c, int argc, char **argv) {
@@ -80,8 +81,9 @@ int cmd_trace(cli *c, int argc, char **argv) {
     close(fd);
     c->args[c->arg_count] = NULL;
     int status = set_all(c, &a, page) ? run_command(c) : (diag_oom(c->d, "environment"), CLI_FAILED);
-    bool told = print_page(c, page);
+    bool told = print_page(c, page, status != 0);
     unlink(page);
+    if (a.out || a.heat || a.profile) putchar('\n');
     say_file(a.out, "open it at ui.perfetto.dev (a cycle is shown as 1 us)");
     say_file(a.heat, "maps of the PEs");
     say_file(a.profile, "cycles by source line");
