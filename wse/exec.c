@@ -439,11 +439,11 @@ static uint64_t jump_cycles(const frame *f, const core_instr *in) {
     return cycles ? cycles : 1;
 }
 
-void core_exec(wse *m, uint32_t pe, core *c, uint64_t now) {
+/* `costs`: NULL where the compiler can see it, so that a run without a profile does not ask at every instruction. */
+static inline __attribute__((always_inline)) void run(wse *m, uint32_t pe, core *c, uint64_t now, wse_cost *costs) {
     frame f = {.m = m, .c = c, .q = core_program_of(m, pe), .memory = wse_words(m, pe), .now = now, .pe = pe};
     tally t = {0};
     uint64_t begin = c->time;
-    wse_cost *costs = m->trace ? trace_costs(m, pe) : NULL;
     f.fp16 = f.q->p->fp16;
     outcome o = NEXT;
     for (uint32_t zero_cost = 0; zero_cost < CORE_AHEAD_CYCLES; zero_cost++) {
@@ -477,4 +477,13 @@ void core_exec(wse *m, uint32_t pe, core *c, uint64_t now) {
     if (o == WRONG && c->time <= now) fault_text(&f);
     add_tally(c, &t);
     core_busy(c, begin, c->time);
+}
+
+static __attribute__((noinline)) void run_profiled(wse *m, uint32_t pe, core *c, uint64_t now) {
+    run(m, pe, c, now, trace_costs(m, pe));
+}
+
+void core_exec(wse *m, uint32_t pe, core *c, uint64_t now) {
+    if (m->trace) run_profiled(m, pe, c, now);
+    else run(m, pe, c, now, NULL);
 }
