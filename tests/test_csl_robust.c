@@ -396,10 +396,10 @@ static void mutations(void **state) {
         diag *d = diag_new();
         strbuf text = {0};
         str source = {0};
-        const char *file = p->files[rng_below(&r, p->file_count)];
-        if (!a || !d || !file_read_all(a, file, 1 << 20, &source, d)) fail();
+        const char *path = p->files[rng_below(&r, p->file_count)];
+        if (!a || !d || !file_read_all(a, path, 1 << 20, &source, d)) fail();
         mutate(&text, &r, source);
-        check(seed, strbuf_str(&text), file);
+        check(seed, strbuf_str(&text), path);
         strbuf_free(&text);
         diag_free(d);
         arena_free(a);
