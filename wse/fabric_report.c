@@ -203,6 +203,7 @@ static uint32_t sender_of(const wse *m, uint32_t pe, uint32_t color) {
     uint32_t i = f->swaps ? NO_LANE : lane_index(f, &f->routers[pe], color);
     for (uint32_t steps = 0; i != NO_LANE && steps < m->pes; steps++) {
         const lane *l = &f->lanes[f->routers[pe].lanes + i];
+        if (!steps && !(l->tx & RAMP_BITS)) return UINT32_MAX; /* the color does not lead to this core now */
         uint32_t links = l->dirs & (RAMP_BITS - 1);
         if (!links || (steps && (l->dirs & RAMP_BITS))) return l->dirs & RAMP_BITS ? pe : UINT32_MAX;
         uint32_t dir = (uint32_t)__builtin_ctz(links);

@@ -12,8 +12,8 @@ fi
 set -e
 cp examples/two-pes/*.csl examples/two-pes/run.py "$T"
 cd "$T"
-cslc layout.csl --arch=wse3 --fabric-dims=9,3 --fabric-offsets=4,1 --params=N:8 --memcpy --channels=1 -o out
-ingot trace --out t.json --heat h.svg --profile l.txt --energy --memory -- cs_python -B run.py --name out |
+cslc layout.csl --arch=wse3 --fabric-dims=9,3 --fabric-offsets=4,1 --params=N:8 --memcpy --channels=1 -o two
+ingot trace --out t.json --heat h.svg --profile l.txt --energy --memory -- cs_python -B run.py --name two |
     sed -e 's|[^ ]*/lib/memcpy|lib/memcpy|' -e '/^  cycles /d' -e '/^  idle PEs/d' -e '/^  total/d' -e '/^  average/d' \
         -e 's|  *[0-9.]*%$||'
 echo "--- files"
