@@ -54,6 +54,8 @@ static csl_value from_bits(csl_sema *s, const csl_type *t, uint64_t bits, const 
         if (t->sub == CSL_FP_CB16) return csl_error(s, at, "@bitcast to 'cb16' is not supported");
         return csl_float(t, t->sub == CSL_FP_BF16 ? f32_from_bf16((uint16_t)bits) : f32_from_f16((uint16_t)bits));
     }
+    if (csl_is_id(t) && bits > csl_id_max(t))
+        return csl_error(s, at, "@bitcast: %" PRIu64 " is no '%s'; the largest is %" PRIu32, bits, t->text, csl_id_max(t));
     __int128 v = (__int128)bits;
     if (is_signed(t) && bits >> (size - 1)) v -= (__int128)1 << size;
     return csl_int(t, v);

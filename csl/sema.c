@@ -326,6 +326,10 @@ static bool evaluate(csl_sema *s, csl_global *g, const csl_node *at) {
     if (v.type->kind == CSL_T_UNDEFINED && declared) v = csl_zero(s, declared);
     if (!v.type) return false;
     if (declared && g->is_param && g->module->host_params) v = host_number(declared, v);
+    if ((csl_is_id(v.type) || v.type->kind == CSL_T_BOOL) && (v.i < 0 || v.i > csl_id_max(v.type))) {
+        csl_error(s, n, "the number given for '%s' is no '%s'; the largest is %" PRIu32, g->name, v.type->text, csl_id_max(v.type));
+        return false;
+    }
     if (declared) v = csl_coerce(s, v, declared, n->b ? n->b : n);
     if (!v.type) return false;
     if (!csl_all_known(&v)) {

@@ -128,6 +128,7 @@ struct csl_value {
 #define CSL_NOTHING ((csl_value){0})
 
 csl_value csl_int(const csl_type *t, __int128 v);        /* KNOWN; also ids, bool, enum */
+uint32_t csl_id_max(const csl_type *t);                  /* largest number behind an id or bool on any machine: tables are indexed by them */
 csl_value csl_float(const csl_type *t, double v);        /* rounds to t */
 csl_value csl_void(csl_sema *s);
 csl_value csl_bool(csl_sema *s, bool v);

@@ -6,6 +6,18 @@
 
 csl_value csl_int(const csl_type *t, __int128 v) { return (csl_value){.type = t, .i = v}; }
 
+uint32_t csl_id_max(const csl_type *t) {
+    switch (t->kind) {
+    case CSL_T_BOOL: return 1;
+    case CSL_T_COLOR: return 31; /* those from 24 are in the language, but not on wires */
+    case CSL_T_DIRECTION: return ISA_RAMP;
+    case CSL_T_INPUT_QUEUE:
+    case CSL_T_OUTPUT_QUEUE:
+    case CSL_T_UT_ID: return ISA_QUEUES - 1;
+    default: return ISA_TASKS - 1;
+    }
+}
+
 /* cb16: 1 sign, 6 exponent (bias 42), 9 fraction bits; only ever a comptime format here. */
 static double round_cb16(double v) {
     if (v == 0 || !isfinite(v)) return v;

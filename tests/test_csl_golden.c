@@ -64,7 +64,7 @@ static void run(const char *path, str source, isa_arch arch, strbuf *out) {
     char machine[64];
     snprintf(machine, sizeof machine, "data/machines/wse%d.json", arch);
     if (!isa_wafer_read(&wafer, machine, "vendor-sim", d)) fail_msg("%s", diag_text(d));
-    csl_options o = {.arch = arch, .wafer = &wafer, .library = "lib"};
+    csl_options o = {.arch = arch, .wafer = &wafer, .library = "lib", .max_steps = 1000000};
     isa_image *image = str_contains(source, STR("\nlayout {")) ? csl_compile(path, &o, d) : single(path, &o, d);
     strbuf_adds(out, diag_text(d));
     wse *m = image ? wse_new(&wafer, image, &(wse_options){.threads = 1}, d) : NULL;
