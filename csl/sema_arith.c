@@ -296,11 +296,11 @@ csl_value csl_unary(csl_sema *s, csl_op op, csl_value v, const csl_node *at) {
     }
     if (op == CSL_OP_NEG && csl_is_float(t)) {
         if (known) return csl_float(t, -v.f);
-        return csl_in_reg(t, csl_emit(s, at, ISA_XORI, csl_reg(s, v, at), 0, t->bits == 16 ? 0x8000 : 0x80000000ll));
+        return csl_in_reg(t, csl_emit(s, at, ISA_XORI, csl_reg(s, v, at), 0, t->bits == 16 ? 0x8000 : 0x80000000LL));
     }
     if (!csl_is_int(t)) return csl_error(s, at, "'%s' does not work on '%s'", op_text[op], t->text);
     if (op == CSL_OP_NEG) return csl_binary(s, CSL_OP_SUB, csl_int(t, 0), v, at);
     if (known) return csl_int(t, csl_wrap(t, ~v.i));
     if (t->bits > 32) return csl_binary(s, CSL_OP_BITXOR, v, csl_int(t, csl_wrap(t, -1)), at);
-    return csl_in_reg(t, csl_narrow(s, t, csl_emit(s, at, ISA_XORI, csl_reg(s, v, at), 0, 0xffffffffll), at));
+    return csl_in_reg(t, csl_narrow(s, t, csl_emit(s, at, ISA_XORI, csl_reg(s, v, at), 0, 0xffffffffLL), at));
 }

@@ -104,7 +104,8 @@ static csl_value tuple_literal(csl_sema *s, const csl_node *n) {
         m[i].type = e[i].type;
     }
     const csl_type *t = csl_type_struct(s->unit, count, m, count != 0);
-    return t ? (csl_value){.type = t, .elems = e} : csl_oom(s);
+    if (!t) return csl_oom(s);
+    return (csl_value){.type = t, .elems = e};
 }
 
 static csl_value array_literal(csl_sema *s, const csl_node *n) {

@@ -125,6 +125,12 @@ bool csl_all_known(const csl_value *v) {
     return true;
 }
 
+static uint64_t double_bits(double v) {
+    uint64_t bits;
+    memcpy(&bits, &v, sizeof bits);
+    return bits;
+}
+
 bool csl_same(const csl_value *a, const csl_value *b) {
     if (a->type != b->type || a->where != b->where) return false;
     if (a->where != CSL_KNOWN) return a->where == CSL_REG && a->reg[0] == b->reg[0] && a->reg[1] == b->reg[1];
@@ -142,7 +148,7 @@ bool csl_same(const csl_value *a, const csl_value *b) {
     case CSL_T_ARRAY:
     case CSL_T_STRUCT: return true;
     case CSL_T_FLOAT:
-    case CSL_T_COMPTIME_FLOAT: return memcmp(&a->f, &b->f, sizeof a->f) == 0;
+    case CSL_T_COMPTIME_FLOAT: return double_bits(a->f) == double_bits(b->f); /* -0 is not 0, and a NaN is itself */
     case CSL_T_STRING: return str_eq(a->s, b->s);
     case CSL_T_TYPE: return a->t == b->t;
     case CSL_T_FN: return a->fn == b->fn;
@@ -154,7 +160,8 @@ bool csl_same(const csl_value *a, const csl_value *b) {
     case CSL_T_DSR:
     case CSL_T_XDSR:
     case CSL_T_SR: return a->dsr == b->dsr;
-    case CSL_T_RANGE: return a->range.start == b->range.start && a->range.stop == b->range.stop && a->range.step == b->range.step;
+    case CSL_T_RANGE:
+        return a->range.start == b->range.start && a->range.stop == b->range.stop && a->range.step == b->range.step;
     default: return a->i == b->i;
     }
 }
@@ -190,7 +197,8 @@ uint64_t csl_hash(const csl_value *v) {
     case CSL_T_DSR:
     case CSL_T_XDSR:
     case CSL_T_SR: return mix(h, v->dsr);
-    case CSL_T_RANGE: return mix(mix(mix(h, (uint64_t)v->range.start), (uint64_t)v->range.stop), (uint64_t)v->range.step);
+    case CSL_T_RANGE:
+        return mix(mix(mix(h, (uint64_t)v->range.start), (uint64_t)v->range.stop), (uint64_t)v->range.step);
     default: return mix(mix(h, (uint64_t)v->i), (uint64_t)(v->i >> 64));
     }
 }
@@ -216,7 +224,8 @@ static void show_parts(const csl_value *v, strbuf *out) {
             strbuf_adds(out, "...");
             break;
         }
-        if (!array && !v->type->tuple) strbuf_addf(out, ".%.*s = ", (int)v->type->members[i].name.n, v->type->members[i].name.p);
+        if (!array && !v->type->tuple)
+            strbuf_addf(out, ".%.*s = ", (int)v->type->members[i].name.n, v->type->members[i].name.p);
         csl_show(csl_elem(v, i), out);
     }
     strbuf_adds(out, " }");

@@ -238,9 +238,9 @@ typedef struct {
  * public 25-point stencil starts its group's last PE at pos3 {rx = upstream} and needs pos2's {tx = RAMP} there, and cholesky's pos2
  * {rx = RAMP} needs pos1's {tx = EAST}. */
 static inline int isa_position_before(const uint8_t rx[4], const uint8_t tx[4], int k) {
-    do k--;
-    while (k > 0 && !rx[k] && !tx[k]);
-    return k;
+    for (k--; k > 0; k--)
+        if (rx[k] || tx[k]) return k;
+    return 0;
 }
 
 /* All routes of a router. PEs with equal routes share one set; set 0 is empty. */
