@@ -249,7 +249,7 @@ static bool tile_params(csl_sema *s, const csl_node *call, csl_value *out) {
 
 csl_value csl_b_set_tile_code(csl_sema *s, const csl_node *call) {
     layout_state *l = layout_of(s);
-    uint32_t pe, program;
+    uint32_t pe = 0, program;
     csl_value params, text;
     if (!tile_of(s, call, &pe)) return CSL_NOTHING;
     text = csl_arg_string(s, call, 2, "the file");
@@ -282,7 +282,7 @@ static bool add_link(csl_sema *s, uint32_t pe, uint32_t route, uint32_t site) {
 
 csl_value csl_b_set_color_config(csl_sema *s, const csl_node *call) {
     layout_state *l = layout_of(s);
-    uint32_t pe, route, site;
+    uint32_t pe = 0, route, site;
     int64_t color;
     isa_route r;
     if (!tile_of(s, call, &pe) || !csl_color_of(s, csl_arg(call, 2), &color) ||

@@ -126,7 +126,8 @@ static csl_value array_literal(csl_sema *s, const csl_node *n) {
 
 static csl_value pointer_value(csl_sema *s, const csl_type *to, bool is_const) {
     const csl_type *t = csl_type_pointer(s->unit, to, false, is_const);
-    return t ? (csl_value){.type = t} : csl_oom(s);
+    if (!t) return csl_oom(s);
+    return (csl_value){.type = t};
 }
 
 /* The global constant at the root of `&c` or `&c[i]`, which has no memory so far. */
