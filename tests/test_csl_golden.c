@@ -6,7 +6,7 @@
 #include "base/file.h"
 #include "base/half.h"
 #include "base/mem.h"
-#include "csl/csl.h"
+#include "tests/one_pe.h"
 #include "wse/wse.h"
 #include <glob.h>
 #include <inttypes.h>
@@ -17,22 +17,6 @@
 #include <cmocka.h>
 
 static bool updating(void) { return getenv("UPDATE") != NULL; }
-
-static isa_image *single(const char *path, const csl_options *o, diag *d) {
-    uint32_t program;
-    isa_image *done = NULL;
-    strbuf bytes = {0};
-    csl_session *s = csl_session_new(o, d);
-    if (s && csl_session_program(s, path, NULL, 0, &program, d)) {
-        isa_image *m = csl_session_image(s);
-        m->width = m->height = m->fabric_width = m->fabric_height = 1;
-        m->tiles = arena_push_n(m->memory, isa_tile, 1);
-        if (isa_image_encode(m, &bytes, d)) done = isa_image_parse(strbuf_str(&bytes), path, d);
-    }
-    strbuf_free(&bytes);
-    csl_session_free(s);
-    return done;
-}
 
 static void print_element(const isa_symbol *s, const isa_program *p, const uint16_t *w, strbuf *out) {
     uint32_t wide = w[0] | (s->bits > 16 ? (uint32_t)w[1] << 16 : 0);
@@ -65,7 +49,7 @@ static void run(const char *path, str source, isa_arch arch, strbuf *out) {
     snprintf(machine, sizeof machine, "data/machines/wse%d.json", arch);
     if (!isa_wafer_read(&wafer, machine, "vendor-sim", d)) fail_msg("%s", diag_text(d));
     csl_options o = {.arch = arch, .wafer = &wafer, .library = "lib", .max_steps = 1000000};
-    isa_image *image = str_contains(source, STR("\nlayout {")) ? csl_compile(path, &o, d) : single(path, &o, d);
+    isa_image *image = str_contains(source, STR("\nlayout {")) ? csl_compile(path, &o, d) : one_pe(path, &o, d);
     strbuf_adds(out, diag_text(d));
     wse *m = image ? wse_new(&wafer, image, &(wse_options){.threads = 1}, d) : NULL;
     if (image && !m) fail_msg("%s", diag_text(d));

@@ -2,7 +2,7 @@
 #include "base/half.h"
 #include "base/mem.h"
 #include "base/rng.h"
-#include "csl/csl.h"
+#include "tests/one_pe.h"
 #include "wse/wse.h"
 #include <complex.h>
 #include <math.h>
@@ -20,22 +20,6 @@ typedef struct {
     isa_image *image;
     wse *m;
 } machine;
-
-static isa_image *one_pe(const char *path, const csl_options *o, diag *d) {
-    uint32_t program;
-    isa_image *done = NULL;
-    strbuf bytes = {0};
-    csl_session *s = csl_session_new(o, d);
-    if (s && csl_session_program(s, path, NULL, 0, &program, d)) {
-        isa_image *m = csl_session_image(s);
-        m->width = m->height = m->fabric_width = m->fabric_height = 1;
-        m->tiles = arena_push_n(m->memory, isa_tile, 1);
-        if (isa_image_encode(m, &bytes, d)) done = isa_image_parse(strbuf_str(&bytes), path, d);
-    }
-    strbuf_free(&bytes);
-    csl_session_free(s);
-    return done;
-}
 
 /* A program without a layout, or a layout with parameters. */
 static machine load(const char *path, isa_arch arch, isa_fp16 fp16, const csl_param *params, uint32_t count) {
