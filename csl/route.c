@@ -93,7 +93,7 @@ static bool take_routes(csl_sema *s, csl_fields *cfg, isa_route *out) {
            csl_fields_done(s, f);
 }
 
-/* A position changes one side; the other stays that of the routes. */
+/* A position changes one side; the other stays that of the position before it (isa_position_before). */
 static bool take_position(csl_sema *s, csl_fields *switches, uint32_t k, isa_route *out) {
     static const char *const names[] = {NULL, "pos1", "pos2", "pos3"};
     part p;
