@@ -77,6 +77,7 @@ static const wafer_row rows[] = {
     COUNT("core", dsd_end_cycles, "cycles", 0, 1000),
     COUNT("core", task_switch_cycles, "cycles", 0, 1000),
     COUNT("core", send_cycles, "cycles", 0, 1000),
+    COUNT("core", result_cycles, "cycles", 0, 100),
     COUNT("core", sram_read_bits_per_cycle, "bits", 16, 65536),
     COUNT("core", sram_write_bits_per_cycle, "bits", 16, 65536),
     COUNT("core", sram_banks, "1", 1, 1024),

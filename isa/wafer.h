@@ -34,7 +34,8 @@ typedef struct {
     uint32_t dsd_start_cycles;                     /* dispatch to the first element */
     uint32_t dsd_end_cycles;                       /* last element to the next instruction */
     uint32_t task_switch_cycles;                   /* ready to first instruction */
-    uint32_t send_cycles;                          /* issue of a send to its first wavelet on the ramp */
+    uint32_t send_cycles;                          /* issue of a send to its first element */
+    uint32_t result_cycles;                        /* an element is read to its result is in an output queue */
     uint32_t sram_read_bits_per_cycle, sram_write_bits_per_cycle, sram_banks;
     bool bank_conflicts;
     uint32_t reduce_cycles_per_element;            /* vector operation with a scalar destination */

@@ -7,7 +7,7 @@
 #include "wse/fabric_internal.h"
 #include <xxhash.h>
 
-enum { BLOCK = 4096, VERSION = 1 };
+enum { BLOCK = 4096, VERSION = 2 };
 #define MAGIC 0x54504b4354474e49ull /* "INGTCKPT" */
 #define END   UINT32_MAX
 

@@ -139,6 +139,7 @@ typedef struct {
     uint64_t high;
     uint64_t stalled_since;       /* main thread at DSRGET or DSRPUT; with stall != 0 */
     uint64_t launch_at, ready_at; /* arrival of the pending launch; when the command stream was last unblocked */
+    uint64_t dsr_loaded_at;       /* cycle after the last load of a DSR */
     uint64_t tsc;                 /* running: the cycle at which it was 0; else its value */
     uint32_t prng[CORE_PRNGS];
     uint32_t tsc_latch, launch_entry;

@@ -105,7 +105,8 @@ static bool core_ok(const wse *m, uint32_t pe, const core *c) {
     if (c->task >= ISA_TASKS || c->last_task >= ISA_TASKS || c->last_thread >= CORE_THREADS) return false;
     if (c->prng_active >= CORE_PRNGS || c->main_priority > 3 || c->stall > CORE_WAIT_FULL || c->stall_on >= ISA_COLORS)
         return false;
-    return c->time <= last && c->datapath_free <= last && c->busy_until <= last && c->launch_at <= last;
+    return c->time <= last && c->datapath_free <= last && c->busy_until <= last && c->launch_at <= last &&
+           c->dsr_loaded_at <= last;
 }
 
 /* Everybody is looked at once; who waits for a time says so then, but for a launch. */

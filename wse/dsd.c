@@ -139,8 +139,11 @@ static void rate_of(const wse *m, uint32_t pe, core_vop *v) {
     if (banks_clash(p, &v->s0, &v->s1)) v->cycles *= 2;
 }
 
-static uint32_t start_cycles(const wse *m, const core_vop *v) {
-    return v->d.kind == ISA_FABOUT ? m->wafer->send_cycles : m->wafer->dsd_dispatch_cycles + m->wafer->dsd_start_cycles;
+/* Cycle of the first element. Dispatch waits for the last load of a DSR, not for an operation whose DSRs are there. */
+static uint64_t first_element(const wse *m, const core *c, const core_vop *v) {
+    if (v->d.kind == ISA_FABOUT) return c->time + m->wafer->send_cycles;
+    uint64_t dispatch = c->dsr_loaded_at ? c->dsr_loaded_at + m->wafer->dsd_dispatch_cycles : 0;
+    return (dispatch > c->time ? dispatch : c->time) + m->wafer->dsd_start_cycles;
 }
 
 static vector_result run_at_once(wse *m, uint32_t pe, core *c, core_vop *v, uint64_t now) {
@@ -150,7 +153,7 @@ static vector_result run_at_once(wse *m, uint32_t pe, core *c, core_vop *v, uint
         return VECTOR_FAULT;
     }
     uint64_t moving = ((uint64_t)v->length * v->cycles + v->elements - 1) / v->elements;
-    uint64_t end = c->time + start_cycles(m, v) + moving + m->wafer->dsd_end_cycles;
+    uint64_t end = first_element(m, c, v) + moving + m->wafer->dsd_end_cycles;
     vop_count(v, v->length, c->n);
     core_busy(c, c->time, end);
     if (m->trace) trace_vector(m, core_vop_event(pe, v, 0, c->time, end), 0);
@@ -177,7 +180,7 @@ static vector_result start_async(wse *m, uint32_t pe, core *c, core_vop *v, int 
     }
     core_busy(c, c->time, c->time + 1);
     if (m->trace && v->length) trace_vector_begin(m, pe, 1 + (uint32_t)thread, c->time);
-    v->ready = c->time + start_cycles(m, v);
+    v->ready = first_element(m, c, v);
     c->time += 1;
     if (!v->length) {
         vop_finish(m, pe, c, v, c->time);
@@ -192,7 +195,7 @@ static vector_result start_async(wse *m, uint32_t pe, core *c, core_vop *v, int 
 
 static vector_result start_sync(wse *m, uint32_t pe, core *c, core_vop *v) {
     if (m->trace) trace_vector_begin(m, pe, 0, c->time);
-    v->ready = c->time + start_cycles(m, v);
+    v->ready = first_element(m, c, v);
     core_busy(c, c->time, v->ready);
     m->cores->vops[c->vops] = *v;
     c->state = MAIN_VECTOR;

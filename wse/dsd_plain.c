@@ -66,7 +66,7 @@ plain_result plain_step(wse *m, uint32_t pe, core_vop *v, uint64_t now) {
     if (to && v->d.words == 2) to[1] = (uint16_t)(value >> 16);
     if (v->d.kind == ISA_FABOUT)
         fabric_out_push(m, pe, v->d.queue, v->d.color, v->d.words == 2 ? value : (value & 0xffff) | v->index, false,
-                        now);
+                        now + m->wafer->result_cycles);
     v->position++;
     return PLAIN_MOVED;
 }

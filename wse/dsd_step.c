@@ -195,7 +195,7 @@ static void send(wse *m, uint32_t pe, core *c, core_vop *v, const core_operand *
         value = o->words == 2 ? value : (value & 0xffff) | v->index;
     }
     if (s->control_transform) value = vop_transform(c, value);
-    fabric_out_push(m, pe, o->queue, o->color, value, s->control, now);
+    fabric_out_push(m, pe, o->queue, o->color, value, s->control, now + m->wafer->result_cycles);
 }
 
 static bool write_result(wse *m, uint32_t pe, core *c, core_vop *v, uint32_t index, uint32_t value, uint64_t now) {
@@ -299,7 +299,8 @@ void vop_finish(wse *m, uint32_t pe, core *c, core_vop *v, uint64_t now) {
     if (v->d.kind == ISA_FABOUT) {
         bool half = v->d.lanes == 2 && (v->position & 1) && v->position != v->length; /* stopped between two lanes */
         if (half && fabric_out_room(m, pe, v->d.queue))
-            fabric_out_push(m, pe, v->d.queue, v->d.color, v->held, shape_of(m, pe, &v->d)->control, now);
+            fabric_out_push(m, pe, v->d.queue, v->d.color, v->held, shape_of(m, pe, &v->d)->control,
+                            now + m->wafer->result_cycles);
         if (shape_of(m, pe, &v->d)->advance_switch) fabric_advance_switch(m, pe, vop_out_color(m, pe, &v->d));
     }
     task_activate(c, v->activate);

@@ -200,6 +200,7 @@ static outcome load_dsr(frame *f, const core_instr *in) {
     r->position = 0;
     r->settings = (uint16_t)settings;
     r->loaded = true;
+    f->c->dsr_loaded_at = f->c->time + in->cycles;
     return NEXT;
 }
 

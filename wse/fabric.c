@@ -8,8 +8,8 @@
  * Sizes. A buffer holds router_buffer_wavelets, plus hop_cycles - 1 (and turn_cycles) that are on the wire: a wavelet
  * counts from the cycle it leaves, so without these a link would stop every few cycles although nothing is in the way.
  * A link that is longer than a hop has that many more (link_capacity).
- * For the same reason a queue has at least as many slots as wavelets fit on the ramp (ramp_cycles for an output queue,
- * one more for an input queue, whose room is counted before the core reads). Buffers exist for the inputs that some
+ * For the same reason a queue has at least as many slots as wavelets fit on the ramp (ramp_cycles and the result_cycles
+ * before it for an output queue, ramp_cycles + 1 for an input queue, whose room is counted before the core reads). Buffers exist for the inputs that some
  * position of the switch accepts, for all five where the program rewrites routes.
  *
  * Left out: color swap switched on for only one color of a pair. */
@@ -133,7 +133,7 @@ static void shape_queues(const wse *m, shape *s, const plan *plans) {
         if (s->own_plans || q->in_color[i] >= 0) give_in_queue(m->fabric, s, i, w->in_queue_wavelets[i]);
     for (uint32_t i = 0; i < w->out_queues; i++) {
         if (by_queue && !s->own_plans && q->out_color[i] < 0) continue;
-        s->out_slots[i] = (uint16_t)max_u32(w->out_queue_wavelets[i], m->fabric->ramp);
+        s->out_slots[i] = (uint16_t)max_u32(w->out_queue_wavelets[i], m->fabric->ramp + w->result_cycles);
         s->out_at[i] = s->queue_units;
         s->queue_units += queue_units(s->out_slots[i]);
     }
