@@ -167,7 +167,7 @@ csl_value csl_b_queue_flush(csl_sema *s, const csl_node *call) {
 
 /* ---- at the end ---- */
 
-/* A warning: programs may use such a queue on other PEs only, by a test at run time. */
+/* A warning: public programs name such a queue in code that other PEs run, by a test at run time. The machine faults when one is used. */
 static void initialised(csl_sema *s, bool input, uint32_t q) {
     const csl_task_state *t = csl_tasks(s);
     csl_site use = input ? t->in_use[q] : t->out_use[q];

@@ -65,7 +65,6 @@ struct csl_type {
     const char *text;          /* as a message writes it */
     uint32_t id;
     uint32_t nesting;          /* types inside types */
-    bool unfinished;           /* a named aggregate whose members are still being evaluated, or failed */
 };
 
 /* The types that have names, made once per unit. */
@@ -245,6 +244,8 @@ struct csl_sema {
     const csl_type *wanted;   /* type the context wants of the expression about to be evaluated (csl_eval_as), NULL unknown */
     arena *scratch;           /* loops of the layout: memory of one iteration (csl_scratch); NULL = unit->memory */
     uint32_t symbol_cap, string_cap;
+    struct csl_open_type *open_types; /* named structs whose members are being evaluated */
+    csl_module *int64;        /* lib/int64.csl, once a 64-bit division was met */
 };
 
 /* ---- evaluation (sema_*.c) ---- */

@@ -167,9 +167,23 @@ static csl_value wide_compare(csl_sema *s, csl_op op, const csl_type *t, const i
     return compare_result(s, csl_emit(s, at, ISA_OR, high_less, csl_emit(s, at, ISA_AND, high_same, low, 0), 0));
 }
 
+/* Division of 64 bits is a function of the standard library. */
+static csl_value wide_divide(csl_sema *s, csl_op op, const csl_type *t, csl_value x, csl_value y, const csl_node *at) {
+    const csl_value args[2] = {x, y};
+    const char *name = t->is_signed ? (op == CSL_OP_DIV ? "div_i64" : "mod_i64") : op == CSL_OP_DIV ? "div_u64" : "mod_u64";
+    csl_context c = csl_enter(s, s->root);
+    bool is_library;
+    const char *path = s->int64 ? NULL : csl_resolve_path(s, STR("<int64>"), at, &is_library);
+    if (path) s->int64 = csl_module_new(s, path, true, "int64", NULL, at);
+    csl_leave(s, &c);
+    csl_func *f = s->int64 ? csl_find_func(s->int64, str_from(name)) : NULL;
+    return f ? csl_call(s, f, 2, args, NULL, at) : CSL_NOTHING;
+}
+
 static csl_value run_wide(csl_sema *s, csl_op op, const csl_type *t, csl_value x, csl_value y, const csl_node *at) {
     ir_reg a[2], b[2], low, high;
-    if (t->bits != 64) return csl_error(s, at, "arithmetic on '%s' is not supported at run time", t->text);
+    if (t->bits != 64) return csl_error(s, at, "arithmetic on '%s' is not supported at run time; convert to 64 or 32 bits", t->text);
+    if (op == CSL_OP_DIV || op == CSL_OP_MOD) return wide_divide(s, op, t, x, y, at);
     if (!csl_regs(s, x, at, a) || !csl_regs(s, y, at, b)) return CSL_NOTHING;
     if (is_compare(op)) return wide_compare(s, op, t, a, b, at);
     switch (op) {

@@ -47,6 +47,14 @@ static const csl_type *param_type(csl_sema *s, calling *c, const csl_node *p) {
     return t;
 }
 
+/* Arguments that make the instance: values known by rule, types of the others. */
+static void note_arg(calling *c, uint32_t i, csl_value v, bool known) {
+    uint64_t part = known ? csl_hash(&v) : v.type->id + 1;
+    c->known[i] = known;
+    c->args[i] = v;
+    c->frame.instance = (c->frame.instance ^ part) * 0x9e3779b97f4a7c15u + i + 1;
+}
+
 static bool prepare_arg(csl_sema *s, calling *c, const csl_node *p, csl_value v, const csl_node *at) {
     const csl_type *t = param_type(s, c, p);
     uint32_t i = c->count++;
@@ -58,8 +66,7 @@ static bool prepare_arg(csl_sema *s, calling *c, const csl_node *p, csl_value v,
         csl_error(s, at, "the argument for '%.*s' must be known at compile time", (int)p->name.n, p->name.p);
         return false;
     }
-    c->known[i] = must;
-    c->args[i] = v;
+    note_arg(c, i, v, must);
     place_of_call here = enter_callee(s, c, true);
     csl_binding *b = csl_bind(s, p->name, CSL_BIND_VALUE, v.type, p);
     leave_callee(s, &here);
@@ -151,7 +158,7 @@ static csl_instance *find_instance(csl_sema *s, calling *c) {
         args[i] = c->known[i] ? c->args[i] : (csl_value){.type = c->args[i].type, .where = CSL_REG};
         known[i] = c->known[i];
     }
-    *x = (csl_instance){.func = c->f, .count = c->count, .args = args, .known = known, .result = c->result, .from = c->call, .from_module = s->module, .next = c->f->instances};
+    *x = (csl_instance){.func = c->f, .count = c->count, .args = args, .known = known, .result = c->result, .identity = c->frame.instance, .from = c->call, .from_module = s->module, .next = c->f->instances};
     x->fn = ir_fn_new(s->ir, c->f->name, &x->index);
     if (!x->fn) return csl_oom(s), NULL;
     if (!x->fn->label_count) x->fn->label_count = 1; /* 0 stands for "no label" */
@@ -233,6 +240,7 @@ static bool straight(const csl_node *body) {
 
 static csl_value carry_out(csl_sema *s, calling *c) {
     if (!csl_emits(s) || (c->result->comptime_only && c->result->kind != CSL_T_ANYTYPE)) return interpret(s, c);
+    if (csl_folds(c->f, c->count, c->args, c->known, c->result)) return interpret(s, c);
     if (c->f->node->flags & CSL_INLINE || c->result->kind == CSL_T_ANYTYPE) return expand(s, c);
     if (s->map_call == c->call && straight(c->f->node->c)) return expand(s, c);
     return call_instance(s, c);
@@ -301,7 +309,8 @@ uint32_t csl_fn_index(csl_sema *s, csl_func *f, const csl_node *at) {
             csl_error(s, at, "'%s' has parameters that exist at compile time only; it cannot be used as a pointer, task or export", f->name);
             return UINT32_MAX;
         }
-        c.args[c.count++].type = t;
+        note_arg(&c, c.count, (csl_value){.type = t}, false);
+        c.count++;
     }
     place_of_call here = enter_callee(s, &c, true);
     c.result = f->node->b ? csl_eval_type(s, f->node->b) : s->unit->types.void_;
@@ -338,7 +347,7 @@ static bool bind_params(csl_sema *s, csl_instance *x) {
 
 static bool analyse(csl_sema *s, csl_instance *x) {
     csl_context c = csl_enter(s, x->func->module);
-    csl_frame frame = {.func = x->func, .result_type = x->result};
+    csl_frame frame = {.func = x->func, .instance = x->identity, .result_type = x->result};
     size_t errors = diag_error_count(s->d);
     s->frame = &frame;
     s->fn = x->fn;

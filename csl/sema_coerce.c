@@ -1,5 +1,6 @@
 /* Conversions: implicit ones at assignment-like sites (csl_coerce), explicit ones by @as (csl_convert). */
 #include "csl/sema_internal.h"
+#include <inttypes.h>
 #include <math.h>
 
 bool csl_fits(const csl_type *t, __int128 v) {
@@ -37,6 +38,8 @@ static csl_value coerce_struct(csl_sema *s, csl_value v, const csl_type *t, cons
     if (v.where != CSL_KNOWN) return mismatch(s, &v, t, at);
     csl_value *e = csl_elems_new(s, t->count);
     if (!e) return CSL_NOTHING;
+    if (v.type->tuple && v.type->count > t->count)
+        return csl_error(s, at, "a tuple of %" PRIu32 " values cannot become '%s', which has %" PRIu32 " fields", v.type->count, t->text, t->count);
     for (uint32_t i = 0; i < t->count; i++) {
         const csl_member *to = &t->members[i];
         const csl_member *from = v.type->tuple ? (i < v.type->count ? &v.type->members[i] : NULL) : csl_find_member(v.type, to->name);
@@ -169,6 +172,7 @@ static bool is_half(const csl_type *t) { return t->bits == 16; }
 
 static csl_value wide_to(csl_sema *s, csl_value v, const csl_type *from, const csl_type *t, const csl_node *at) {
     if (from->bits > 32) { /* 64 bits to fewer, or to other 64 */
+        if (t->kind == CSL_T_BOOL) return csl_binary(s, CSL_OP_NE, v, csl_int(from, 0), at);
         if (t->kind != CSL_T_INT) return csl_error(s, at, "converting '%s' to '%s' is not supported at run time", from->text, t->text);
         if (t->bits > 32) return csl_in_regs(t, v.reg[0], v.reg[1]);
         return csl_in_reg(t, csl_narrow(s, t, v.reg[0], at));

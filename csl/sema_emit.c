@@ -41,11 +41,19 @@ ir_reg csl_emit(csl_sema *s, const csl_node *at, uint16_t op, ir_reg a, ir_reg b
     return csl_emit_raw(s, at, (ir_instr){.op = op, .d = d, .a = a, .b = b, .imm = imm}) ? d : 0;
 }
 
-/* The canonical 32 bits of a known scalar. */
+static const csl_type *smallest(csl_sema *s, __int128 v) {
+    const csl_types *t = &s->unit->types;
+    const csl_type *const types[] = {t->i32, t->u32, t->i64, t->u64};
+    for (size_t i = 0; i < sizeof types / sizeof *types; i++)
+        if (csl_fits(types[i], v)) return types[i];
+    return t->comptime_int;
+}
+
+/* The canonical 32 bits of a known scalar; 64 for those that need them. */
 static bool known_bits(csl_sema *s, const csl_value *v, const csl_node *at, uint64_t *bits) {
     const csl_type *t = v->type;
     uint16_t words[8] = {0};
-    if (t->kind == CSL_T_COMPTIME_INT) t = v->i >= 0 && v->i > INT32_MAX ? s->unit->types.u32 : s->unit->types.i32;
+    if (t->kind == CSL_T_COMPTIME_INT) t = smallest(s, v->i);
     if (t->kind == CSL_T_COMPTIME_FLOAT || (!t->words && t->kind != CSL_T_VOID) || t->words > 4) {
         csl_error(s, at, "a value of type '%s' cannot be used at run time; convert it with @as", t->text);
         return false;
@@ -72,7 +80,14 @@ ir_reg csl_reg(csl_sema *s, csl_value v, const csl_node *at) {
     }
     uint64_t bits;
     if (!known_bits(s, &v, at, &bits)) return 0;
-    return csl_emit(s, at, ISA_MOVI, 0, 0, (int64_t)(uint32_t)bits);
+    if (bits >> 32) {
+        strbuf text = {0};
+        csl_show(&v, &text);
+        csl_error(s, at, "value %s does not fit 32 bits, and no more can be used here", text.data ? text.data : "");
+        strbuf_free(&text);
+        return 0;
+    }
+    return csl_emit(s, at, ISA_MOVI, 0, 0, (int64_t)bits);
 }
 
 bool csl_regs(csl_sema *s, csl_value v, const csl_node *at, ir_reg out[2]) {

@@ -313,8 +313,8 @@ csl_value csl_switch_expr(csl_sema *s, const csl_node *n) {
         if (failed) return CSL_NOTHING;
         return arm ? csl_eval_as(s, arm->b, wanted) : csl_error(s, n, "no arm of this switch takes the value");
     }
+    if (!csl_switchable(s, v, n)) return CSL_NOTHING;
     uint32_t done = ir_new_label(s->fn);
-    ir_reg r = csl_reg(s, v, n->a);
     landing l = {0};
     const csl_node *fallback = NULL;
     s->runtime_depth++;
@@ -324,10 +324,7 @@ csl_value csl_switch_expr(csl_sema *s, const csl_node *n) {
             continue;
         }
         uint32_t next = ir_new_label(s->fn), here = ir_new_label(s->fn);
-        for (const csl_node *c = arm->a; c && !failed; c = c->next) {
-            csl_value k = csl_coerce(s, csl_eval_known(s, c), v.type, c);
-            failed = !k.type || !csl_emit_raw(s, c, (ir_instr){.op = ISA_BEQ, .a = r, .b = csl_reg(s, k, c), .imm = here});
-        }
+        for (const csl_node *c = arm->a; c && !failed; c = c->next) failed = !csl_emit_case(s, v, c, here);
         csl_emit_raw(s, arm, (ir_instr){.op = ISA_JMP, .imm = next});
         csl_emit_raw(s, arm, (ir_instr){.op = IR_LABEL, .imm = here});
         csl_value x = failed ? CSL_NOTHING : csl_eval_as(s, arm->b, wanted);

@@ -39,6 +39,7 @@ typedef struct csl_loop {
 
 struct csl_frame {
     csl_func *func;
+    uint64_t instance;                 /* hash of the arguments that make the instance: identity of types defined inside */
     csl_binding *top;
     csl_loop *loops;
     csl_frame *up;
@@ -68,6 +69,7 @@ typedef struct csl_instance {
     bool *known;
     const csl_type *result;
     uint32_t index;           /* ir function */
+    uint64_t identity;        /* csl_frame's instance */
     ir_fn *fn;
     const csl_node *from;     /* first call, for messages */
     csl_module *from_module;
@@ -77,7 +79,18 @@ typedef struct csl_instance {
 /* type.c */
 enum { CSL_NESTING_MAX = 100 }; /* types inside types: values are walked by recursion */
 bool csl_types_init(csl_unit *u);
-csl_type *csl_type_at_site(csl_unit *u, const csl_node *site, const csl_module *m, const char *text, bool *fresh);
+typedef struct {
+    const csl_node *site;
+    const csl_module *module;
+    uint64_t instance;        /* of csl_frame */
+    uint32_t count;
+    const csl_member *members; /* members of structs have types, those of enums values */
+} csl_site_key;
+typedef struct csl_open_type {
+    const csl_site_key *key;
+    struct csl_open_type *up;
+} csl_open_type;
+csl_type *csl_type_at_site(csl_unit *u, const csl_site_key *k, const char *text, bool *fresh);
 void csl_type_lay_out(csl_type *t, csl_member *members, bool is_union);
 
 /* value.c */
@@ -135,10 +148,15 @@ ir_reg csl_narrow(csl_sema *s, const csl_type *t, ir_reg r, const csl_node *at);
 /* sema_stmt.c */
 csl_flow csl_exec(csl_sema *s, const csl_node *n);
 csl_flow csl_exec_list(csl_sema *s, const csl_node *first);
+bool csl_switchable(csl_sema *s, csl_value v, const csl_node *n);                  /* a run-time value that a switch takes, or an error */
+bool csl_emit_case(csl_sema *s, csl_value v, const csl_node *c, uint32_t here);    /* to `here` when v is what c says */
 
 /* sema_call.c */
 csl_value csl_call_node(csl_sema *s, const csl_node *n);
 bool csl_run_work(csl_sema *s);
+
+/* sema_fold.c */
+bool csl_folds(const csl_func *f, uint32_t count, const csl_value *args, const bool *known, const csl_type *result); /* a call in code that is known at compile time */
 
 /* sema_place.c */
 bool csl_store_known(csl_sema *s, const csl_type *t, const csl_value *v, uint16_t *words, const csl_node *at); /* a KNOWN value as PE memory */

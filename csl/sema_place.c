@@ -96,8 +96,9 @@ static bool add_symbol(csl_sema *s, csl_global *g) {
     csl_line_of(s, g->module, g->node, &source, &line);
     isa_symbol *sym = csl_new_symbol(s);
     if (!sym) return false;
-    *sym = (isa_symbol){.name = name, .kind = ISA_SYM_DATA, .scalar = (uint8_t)scalar_of(t), .bits = (uint8_t)(t->words * 16),
-                        .word = g->word, .elements = g->type->kind == CSL_T_ARRAY ? g->type->count : 1, .source = source, .line = line};
+    uint32_t words = t->words > 4 ? 1 : t->words; /* hosts see larger things as words */
+    *sym = (isa_symbol){.name = name, .kind = ISA_SYM_DATA, .scalar = (uint8_t)(t->words > 4 ? ISA_T_OTHER : scalar_of(t)), .bits = (uint8_t)(words * 16),
+                        .word = g->word, .elements = words ? g->type->words / words : 0, .source = source, .line = line};
     g->symbol = s->out->symbol_count;
     return true;
 }
@@ -185,7 +186,7 @@ bool csl_store_known(csl_sema *s, const csl_type *t, const csl_value *v, uint16_
         return true;
     case CSL_T_UNION: csl_error(s, at, "unions are not supported at run time"); return false;
     default:
-        for (uint32_t i = 0; i < t->words && i < 8; i++) words[i] = (uint16_t)(v->i >> (16 * i));
+        for (uint32_t i = 0; i < t->words; i++) words[i] = (uint16_t)(v->i >> (i < 8 ? 16 * i : 127));
         return true;
     }
 }

@@ -310,12 +310,25 @@ static csl_flow exec_switch_known(csl_sema *s, const csl_node *n, const csl_valu
     return fallback ? exec_scoped(s, fallback->b) : CSL_NEXT;
 }
 
-static csl_flow exec_arm(csl_sema *s, const csl_node *arm, ir_reg r, const csl_type *t, uint32_t done) {
+bool csl_switchable(csl_sema *s, csl_value v, const csl_node *n) {
+    if (v.where == CSL_REG) return true;
+    csl_error(s, n->a, "'switch' does not work on '%s'", v.type->text);
+    return false;
+}
+
+bool csl_emit_case(csl_sema *s, csl_value v, const csl_node *c, uint32_t here) {
+    csl_value k = csl_coerce(s, csl_eval_known(s, c), v.type, c);
+    if (!k.type) return false;
+    if (v.type->words <= 2)
+        return csl_emit_raw(s, c, (ir_instr){.op = ISA_BEQ, .a = v.reg[0], .b = csl_reg(s, k, c), .imm = here}) != NULL;
+    csl_value same = csl_binary(s, CSL_OP_EQ, v, k, c);
+    return same.type && csl_emit_raw(s, c, (ir_instr){.op = ISA_BNZ, .a = csl_reg(s, same, c), .imm = here});
+}
+
+static csl_flow exec_arm(csl_sema *s, const csl_node *arm, csl_value v, uint32_t done) {
     uint32_t next = ir_new_label(s->fn), here = ir_new_label(s->fn);
-    for (const csl_node *c = arm->a; c; c = c->next) {
-        csl_value k = csl_coerce(s, csl_eval_known(s, c), t, c);
-        if (!k.type || !csl_emit_raw(s, c, (ir_instr){.op = ISA_BEQ, .a = r, .b = csl_reg(s, k, c), .imm = here})) return CSL_FAILED;
-    }
+    for (const csl_node *c = arm->a; c; c = c->next)
+        if (!csl_emit_case(s, v, c, here)) return CSL_FAILED;
     if (!jump(s, arm, next) || !label(s, arm, here)) return CSL_FAILED;
     csl_flow f = exec_branch(s, arm->b);
     if (f == CSL_FAILED || (f == CSL_NEXT && !jump(s, arm, done)) || !label(s, arm, next)) return CSL_FAILED;
@@ -326,7 +339,7 @@ static csl_flow exec_switch(csl_sema *s, const csl_node *n) {
     csl_value v = csl_eval(s, n->a);
     if (!v.type) return CSL_FAILED;
     if (v.where == CSL_KNOWN) return exec_switch_known(s, n, &v);
-    ir_reg r = csl_reg(s, v, n->a);
+    if (!csl_switchable(s, v, n)) return CSL_FAILED;
     uint32_t done = ir_new_label(s->fn);
     const csl_node *fallback = NULL;
     bool all_gone = true;
@@ -335,7 +348,7 @@ static csl_flow exec_switch(csl_sema *s, const csl_node *n) {
             fallback = arm;
             continue;
         }
-        csl_flow f = exec_arm(s, arm, r, v.type, done);
+        csl_flow f = exec_arm(s, arm, v, done);
         if (f == CSL_FAILED) return f;
         all_gone &= f != CSL_NEXT;
     }
@@ -525,6 +538,10 @@ static bool count_range(csl_sema *s, const csl_node *n, const csl_value *r, coun
         return false;
     }
     if (r->where == CSL_KNOWN) {
+        if (!csl_fits(t, r->range.start) || !csl_fits(t, r->range.stop) || r->range.step != (int32_t)r->range.step) {
+            csl_error(s, n, "the bounds of this run-time loop do not fit type '%s'", t->text);
+            return false;
+        }
         c->step = (int64_t)r->range.step;
         c->surely_once = c->step > 0 ? r->range.start < r->range.stop : r->range.start > r->range.stop;
         c->counter = csl_emit(s, n, ISA_MOVI, 0, 0, (int64_t)(uint32_t)r->range.start);

@@ -51,55 +51,74 @@ static const char *site_name(csl_sema *s, const char *kind) {
     return s->global_name && *s->global_name ? s->global_name : kind;
 }
 
-/* A type met before: whole, unless it contains itself or had an error. */
-static const csl_type *finished(csl_sema *s, const csl_type *t, const csl_node *n) {
-    if (!t || !t->unfinished) return t;
-    csl_error(s, n, "'%s' contains itself, or its definition has an error", t->text);
-    return NULL;
+static csl_member *members_new(csl_sema *s, uint32_t count) {
+    csl_member *m = arena_push_n(s->unit->memory, csl_member, count ? count : 1);
+    if (!m) csl_oom(s);
+    return m;
+}
+
+static csl_site_key site_key(const csl_sema *s, const csl_node *n, uint32_t count, const csl_member *m) {
+    return (csl_site_key){.site = n, .module = s->module, .instance = s->frame ? s->frame->instance : 0, .count = count, .members = m};
+}
+
+static bool fields_of(csl_sema *s, const csl_node *list, csl_member *m) {
+    for (const csl_node *f = list; f; f = f->next, m++) {
+        m->name = f->name;
+        m->type = csl_eval_type(s, f->a);
+        if (!m->type) return false;
+        if (!f->b) continue;
+        csl_value v = csl_coerce(s, csl_eval_known(s, f->b), m->type, f->b);
+        m->fallback = v.type ? csl_cell(s, v) : NULL;
+        if (!m->fallback) return false;
+    }
+    return true;
+}
+
+/* Its members, unless the type is being made already: then it would contain itself. */
+static bool fields_once(csl_sema *s, const csl_node *n, csl_site_key *key, csl_member *m) {
+    for (const csl_open_type *o = s->open_types; o; o = o->up)
+        if (o->key->site == n && o->key->module == key->module && o->key->instance == key->instance)
+            return csl_error(s, n, "'%s' contains itself", site_name(s, "struct")), false;
+    csl_open_type here = {key, s->open_types};
+    s->open_types = &here;
+    bool ok = fields_of(s, n->a, m);
+    s->open_types = here.up;
+    return ok;
 }
 
 static const csl_type *struct_type(csl_sema *s, const csl_node *n) {
     bool fresh, is_union = (n->flags & CSL_UNION) != 0;
-    csl_type *t = csl_type_at_site(s->unit, n, s->module, site_name(s, is_union ? "union" : "struct"), &fresh);
-    if (!t || !fresh) return finished(s, t, n);
+    uint32_t count = list_length(n->a);
+    csl_member *m = members_new(s, count);
+    csl_site_key key = site_key(s, n, count, m);
+    if (!m || !fields_once(s, n, &key, m)) return NULL;
+    csl_type *t = csl_type_at_site(s->unit, &key, site_name(s, is_union ? "union" : "struct"), &fresh);
+    if (!t) return csl_oom(s), NULL;
+    if (!fresh) return t;
     t->kind = is_union ? CSL_T_UNION : CSL_T_STRUCT;
-    t->count = list_length(n->a);
-    csl_member *m = arena_push_n(s->unit->memory, csl_member, t->count ? t->count : 1);
-    if (!m) return csl_oom(s), NULL;
-    t->members = m;
-    for (const csl_node *f = n->a; f; f = f->next, m++) {
-        m->name = f->name;
-        m->type = csl_eval_type(s, f->a);
-        if (!m->type) return NULL;
-        if (!f->b) continue;
-        csl_value v = csl_coerce(s, csl_eval_known(s, f->b), m->type, f->b);
-        m->fallback = v.type ? csl_cell(s, v) : NULL;
-        if (!m->fallback) return NULL;
-    }
-    csl_type_lay_out(t, (csl_member *)t->members, is_union);
+    csl_type_lay_out(t, m, is_union);
     if (t->nesting > CSL_NESTING_MAX) return csl_error(s, n, "types nested more than %d levels deep are not supported", CSL_NESTING_MAX), NULL;
-    t->unfinished = false;
     return t;
 }
 
 /* A member without a value takes the smallest number from zero that no other member has. */
-static bool number_members(csl_sema *s, csl_type *t, csl_member *m, const csl_node *list) {
+static bool number_members(csl_sema *s, const csl_type *of, uint32_t count, csl_member *m, const csl_node *list) {
     uint32_t i = 0;
     uint64_t given[4] = {0};
-    if (t->count > 256) return csl_error(s, list, "enums of more than 256 members are not supported"), false;
+    if (count > 256) return csl_error(s, list, "enums of more than 256 members are not supported"), false;
     for (const csl_node *e = list; e; e = e->next, i++) {
         m[i].name = e->name;
         if (!e->a) continue;
         if (!csl_eval_int(s, e->a, INT64_MIN, INT64_MAX, "the value of an enum member", &m[i].value)) return false;
-        if (!csl_fits(t->elem, m[i].value)) return csl_error(s, e->a, "this value does not fit type '%s'", t->elem->text), false;
+        if (!csl_fits(of, m[i].value)) return csl_error(s, e->a, "this value does not fit type '%s'", of->text), false;
         given[i / 64] |= 1ull << (i % 64);
     }
-    for (i = 0; i < t->count; i++) {
+    for (i = 0; i < count; i++) {
         if (given[i / 64] >> (i % 64) & 1) continue;
         __int128 v = 0;
-        for (uint32_t j = 0; j < t->count; j++)
+        for (uint32_t j = 0; j < count; j++)
             if ((j < i || given[j / 64] >> (j % 64) & 1) && m[j].value == v) v++, j = UINT32_MAX;
-        if (!csl_fits(t->elem, v)) return csl_error(s, list, "an enum of type '%s' has no more values for '%.*s'", t->elem->text, (int)m[i].name.n, m[i].name.p), false;
+        if (!csl_fits(of, v)) return csl_error(s, list, "an enum of type '%s' has no more values for '%.*s'", of->text, (int)m[i].name.n, m[i].name.p), false;
         m[i].value = v;
     }
     return true;
@@ -107,17 +126,17 @@ static bool number_members(csl_sema *s, csl_type *t, csl_member *m, const csl_no
 
 static const csl_type *enum_type(csl_sema *s, const csl_node *n) {
     bool fresh;
-    csl_type *t = csl_type_at_site(s->unit, n, s->module, site_name(s, "enum"), &fresh);
-    if (!t || !fresh) return finished(s, t, n);
-    t->elem = n->a ? csl_eval_type(s, n->a) : s->unit->types.u16;
-    if (!t->elem) return NULL;
-    if (t->elem->kind != CSL_T_INT) return csl_error(s, n->a ? n->a : n, "an enum needs an integer type"), NULL;
-    t->kind = CSL_T_ENUM, t->count = list_length(n->b), t->words = t->elem->words, t->bits = t->elem->bits, t->is_signed = t->elem->is_signed;
-    csl_member *m = arena_push_n(s->unit->memory, csl_member, t->count ? t->count : 1);
-    if (!m) return csl_oom(s), NULL;
-    t->members = m;
-    t->unfinished = !number_members(s, t, m, n->b);
-    return t->unfinished ? NULL : t;
+    const csl_type *of = n->a ? csl_eval_type(s, n->a) : s->unit->types.u16;
+    if (!of) return NULL;
+    if (of->kind != CSL_T_INT) return csl_error(s, n->a ? n->a : n, "an enum needs an integer type"), NULL;
+    uint32_t count = list_length(n->b);
+    csl_member *m = members_new(s, count);
+    if (!m || !number_members(s, of, count, m, n->b)) return NULL;
+    csl_site_key key = site_key(s, n, count, m);
+    csl_type *t = csl_type_at_site(s->unit, &key, site_name(s, "enum"), &fresh);
+    if (!t) return csl_oom(s), NULL;
+    if (fresh) t->kind = CSL_T_ENUM, t->elem = of, t->words = of->words, t->bits = of->bits, t->is_signed = of->is_signed;
+    return t;
 }
 
 csl_value csl_type_node(csl_sema *s, const csl_node *n) {

@@ -203,12 +203,19 @@ const csl_type *csl_type_struct(csl_unit *u, uint32_t count, const csl_member *m
     return t;
 }
 
-/* Named aggregates: identity is the place of definition and the module instance. */
-csl_type *csl_type_at_site(csl_unit *u, const csl_node *site, const csl_module *m, const char *text, bool *fresh) {
-    char key[64];
-    snprintf(key, sizeof key, "@%p %p", (const void *)site, (const void *)m);
-    csl_type *t = intern(u, str_from(key), fresh);
-    if (t && *fresh) t->site = site, t->text = text, t->unfinished = true;
+/* Named aggregates: identity is the place of definition, the module instance, the instance of the function around it, and what the
+ * members came out as (a loop at compile time may pass the same place with other types). */
+csl_type *csl_type_at_site(csl_unit *u, const csl_site_key *k, const char *text, bool *fresh) {
+    strbuf key = {0};
+    strbuf_addf(&key, "@%p %p %" PRIx64, (const void *)k->site, (const void *)k->module, k->instance);
+    for (uint32_t i = 0; i < k->count; i++) {
+        const csl_member *m = &k->members[i];
+        if (m->type) strbuf_addf(&key, " %" PRIu32, m->type->id);
+        else strbuf_addf(&key, " =%" PRIx64, (uint64_t)m->value);
+        if (m->fallback) strbuf_addf(&key, "=%" PRIx64, csl_hash(m->fallback));
+    }
+    csl_type *t = made(u, &key, 0, fresh);
+    if (t && *fresh) t->site = k->site, t->text = text, t->count = k->count, t->members = k->members;
     return t;
 }
 

@@ -19,6 +19,14 @@ static bool memory_operand(isa_dsd dsd, const isa_shape *shape, core_operand *o)
     return true;
 }
 
+/* WSE-3: a queue has a color from @initialize_queue, or from a binding that the program wrote later. */
+static bool queue_bound(const wse *m, uint32_t pe, const core_operand *o) {
+    const isa_queues *q = &wse_program(m, pe)->queues;
+    if (o->kind == ISA_FABIN)
+        return q->in_color[o->queue] >= 0 || fabric_in_color(m, pe, o->queue, ISA_COLORS) < ISA_COLORS;
+    return q->out_color[o->queue] >= 0 || vop_out_color(m, pe, o) < ISA_COLORS;
+}
+
 static bool fabric_operand(const wse *m, uint32_t pe, isa_dsd dsd, core_operand *o, const char **why) {
     uint32_t queue = dsd & 0xff, color = dsd >> 8 & 0xff;
     bool in = o->kind == ISA_FABIN;
@@ -31,7 +39,8 @@ static bool fabric_operand(const wse *m, uint32_t pe, isa_dsd dsd, core_operand 
     o->queue = (uint8_t)queue;
     o->port = (uint8_t)(in && m->image->arch != ISA_WSE3 ? color : queue);
     o->length = length_code((uint16_t)(dsd >> 16));
-    return true;
+    *why = "its queue was never initialised; call @initialize_queue in a comptime block";
+    return m->image->arch != ISA_WSE3 || queue_bound(m, pe, o);
 }
 
 /* A FIFO without a length of its own leaves it to the other operands. */
