@@ -11,6 +11,8 @@
 char *api_root(arena *a, diag *d);
 /* The wafer file of an architecture, in the chosen profile (NULL: $INGOT_PROFILE, else vendor-sim). */
 bool api_wafer(isa_wafer *w, isa_arch arch, const char *profile, diag *d);
+/* A wafer by what the user calls it: "wse3", or the path of a file. */
+bool api_machine(isa_wafer *w, const char *name, const char *profile, diag *d);
 
 /* ---- holes.c: a wafer with holes ---- */
 

@@ -56,3 +56,13 @@ bool api_wafer(isa_wafer *w, isa_arch arch, const char *profile, diag *d) {
     arena_free(a);
     return ok;
 }
+
+bool api_machine(isa_wafer *w, const char *name, const char *profile, diag *d) {
+    if (strchr(name, '/') || strchr(name, '.')) return isa_wafer_read(w, name, profile, d);
+    arena *a = arena_new(0);
+    if (!a) return diag_oom(d, "wafer");
+    char *root = api_root(a, d), *path = root ? arena_printf(a, "%s/data/machines/%s.json", root, name) : NULL;
+    bool ok = root && (path || diag_oom(d, "wafer")) && isa_wafer_read(w, path, profile, d);
+    arena_free(a);
+    return ok;
+}

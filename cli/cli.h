@@ -66,6 +66,7 @@ void cli_unknown(const cli_command *commands, const char *path, const char *name
 COMMAND(run);
 COMMAND(bench);
 COMMAND(validate);
+COMMAND(plan);
 COMMAND(wafer);
 COMMAND(trace);
 void cmd_trace_notes(FILE *out);

@@ -33,14 +33,6 @@ typedef struct {
     isa_rebuilt r;
 } report;
 
-static bool read_machine(report *p, cli *c) {
-    const char *name = p->a->machine, *root;
-    if (strchr(name, '/') || strchr(name, '.')) return isa_wafer_read(&p->w, name, p->a->profile, c->d);
-    if (!(root = api_root(c->memory, c->d))) return false;
-    const char *path = arena_printf(c->memory, "%s/data/machines/%s.json", root, name);
-    return path ? isa_wafer_read(&p->w, path, p->a->profile, c->d) : diag_oom(c->d, "wafer");
-}
-
 /* ---- numbers ---- */
 
 /* "893,064" */
@@ -151,7 +143,7 @@ int cmd_wafer(cli *c, int argc, char **argv) {
     report p = {.a = &a};
     api_holes holes = {a.defects, a.density, (uint64_t)a.seed};
     api_holes_from_environment(&holes);
-    bool ok = read_machine(&p, c) && api_holes_map(&holes, &p.w, &p.map, c->d) && isa_rebuild(&p.r, &p.map, c->d) &&
+    bool ok = api_machine(&p.w, a.machine, a.profile, c->d) && api_holes_map(&holes, &p.w, &p.map, c->d) && isa_rebuild(&p.r, &p.map, c->d) &&
               show(&p, c->d);
     isa_rebuilt_free(&p.r);
     isa_defects_free(&p.map);

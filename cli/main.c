@@ -6,6 +6,7 @@ static const cli_command commands[] = {
     {"run", "a model writes text, with a report of what that took and would take elsewhere", "", 0, 0, cmd_run_options,
      .run = cmd_run},
     {"bench", "host speed against this machine's own limit", "MODEL ...", 1, 16, cmd_bench_options, .run = cmd_bench},
+    {"plan", "where a model lies on a wafer: PEs, memory, cycles", "", 0, 0, cmd_plan_options, .run = cmd_plan},
     {"wafer", "a wafer, its defects, and the fabric rebuilt around them", "", 0, 0, cmd_wafer_options, .run = cmd_wafer},
     {"model", "models: what is in one, getting one, converting one", "COMMAND ...", .sub = cmd_model_commands},
     {"validate", "simulated cycles against published ones", "", 0, 0, cmd_validate_options, .run = cmd_validate},
