@@ -149,7 +149,7 @@ install: all
 	install -m 755 $(BIN)/ingot $(BIN)/cslc $(BIN)/cs_python $(TOOLS) $(DESTDIR)$(PREFIX)/bin/
 	install -m 755 $(BIN)/libingot.so $(DESTDIR)$(PREFIX)/lib/
 	install -m 644 include/ingot.h $(DESTDIR)$(PREFIX)/include/
-	cp -r data lib python $(DESTDIR)$(PREFIX)/share/ingot/
+	cp -r data kernels lib python $(DESTDIR)$(PREFIX)/share/ingot/
 endif
 
 ## make deps     the packages that building, testing and running need

@@ -1,0 +1,63 @@
+/* What a call took: the machine's counters before and after, and the programs' own counters by phase. */
+#include "cluster/wafer_internal.h"
+
+static uint32_t bytes_of(const isa_wafer *machine, const isa_program *p) {
+    (void)machine;
+    return 2 * (p->used_words + (uint32_t)p->stack_words) + p->code_bytes;
+}
+
+void wafer_measure_programs(wafer *w) {
+    uint32_t head = wafer_first_head_row(w);
+    for (uint32_t pe = 0; pe < w->image->width * w->image->height; pe++) {
+        const isa_program *p = &w->image->programs[w->image->tiles[pe].program];
+        bool is_head = pe / w->image->width >= head;
+        uint32_t bytes = bytes_of(&w->machine, p), *most = is_head ? &w->stats.head_bytes : &w->stats.layer_bytes;
+        if (bytes > *most) *most = bytes;
+        if (p->code_bytes > w->stats.code_bytes[is_head]) w->stats.code_bytes[is_head] = p->code_bytes;
+    }
+    w->stats.programs = w->image->program_count;
+}
+
+enum { SPENT = 16 };
+
+void wafer_clear_spent(wafer *w) {
+    for (uint32_t y = 0; y < w->image->height; y++)
+        for (uint32_t x = 0; x < w->image->width; x++) {
+            uint16_t *at = wafer_at(w, x, y, WAFER_SPENT);
+            if (at) memset(at, 0, SPENT * sizeof(uint32_t));
+        }
+}
+
+/* Mean over the PEs of rows [top, top + rows), added to out. */
+static void add_spent(wafer *w, uint32_t top, uint32_t rows, double *out, int phases) {
+    double share = 1.0 / ((double)rows * w->image->width);
+    for (uint32_t y = top; y < top + rows; y++)
+        for (uint32_t x = 0; x < w->image->width; x++) {
+            uint32_t spent[SPENT];
+            const uint16_t *at = wafer_at(w, x, y, WAFER_SPENT);
+            if (!at) continue;
+            memcpy(spent, at, sizeof spent);
+            for (int i = 0; i < phases; i++) out[i] += share * spent[i];
+        }
+}
+
+static void add_counters(wse_counters *to, const wse_counters *now, const wse_counters *before) {
+#define COUNTER(name, meaning) to->name += now->name - before->name;
+#include "wse/counters.def"
+#undef COUNTER
+}
+
+void wafer_account(wafer *w, wafer_work *to, uint64_t tokens, uint64_t since_cycle, const wse_counters *before,
+                   double seconds) {
+    wse_counters now;
+    wse_counters_total(w->simulator, &now);
+    add_counters(&to->counters, &now, before);
+    for (uint32_t i = 0; i < w->plan.layers; i++) add_spent(w, i * w->plan.rows, w->plan.rows, to->layer, PLAN_PHASES);
+    add_spent(w, wafer_first_head_row(w), w->plan.head_rows, to->head, PLAN_HEAD_PHASES_COUNT);
+    wafer_clear_spent(w);
+    to->tokens += tokens;
+    to->calls++;
+    to->cycles += host_cycle(w->host) - since_cycle;
+    to->host_seconds += seconds;
+    w->stats.simulator_bytes = wse_bytes(w->simulator) + 2ull * ISA_SRAM_WORDS * w->image->width * w->image->height;
+}
