@@ -1,7 +1,7 @@
 /* @map(callback, in1, ..., inN[, out]): a loop that takes one element of each iterated operand, calls, and puts the
  * result.
  *
- *     n = shortest length that is known; top: DSRGET each input; call; DSRPUT or store; n -= 1; if n goto top
+ *     n = shortest length that is known; top: DSRGET each input; call; DSRPUT or store; LOOP n, top
  *
  * Descriptors have lengths, and bound the loop. Registers and fifos have none that this code knows; after each element
  * taken from them DSDOK tells whether there was one. */
@@ -169,8 +169,7 @@ static csl_value emit_loop(csl_sema *s, map_loop *m) {
     s->runtime_depth--;
     if (!ok) return CSL_NOTHING;
     if (m->counter) {
-        ok = csl_emit_raw(s, m->call, (ir_instr){.op = ISA_ADDI, .d = m->counter, .a = m->counter, .imm = -1}) &&
-             csl_emit_raw(s, m->call, (ir_instr){.op = ISA_BNZ, .a = m->counter, .imm = top});
+        ok = csl_emit_raw(s, m->call, (ir_instr){.op = ISA_LOOP, .d = m->counter, .imm = top});
     } else {
         ok = csl_emit_raw(s, m->call, (ir_instr){.op = ISA_JMP, .imm = top}) != NULL;
     }

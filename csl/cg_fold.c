@@ -324,7 +324,7 @@ static bool fold_once(const fold *w, cg_ins *in) {
 
 static void use_originals(const fold *w, cg_ins *in) {
     ir_reg *uses[16];
-    if (in->early) return; /* "destination is the first source" must stay what it is */
+    if (in->early || in->op == ISA_LOOP) return; /* "destination is the first source" must stay what it is */
     for (uint32_t n = cg_uses(in, uses); n--;) {
         if (!cg_is_virtual(*uses[n])) continue;
         const copy *c = &w->copies[*uses[n]];

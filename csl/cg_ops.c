@@ -25,6 +25,7 @@ static const uint8_t format_operands[] = {
     [ISA_FMT_DSRR] = USE_A | USE_B,
     [ISA_FMT_DSRG] = DEF_D,
     [ISA_FMT_DSRP] = USE_A,
+    [ISA_FMT_DJ] = DEF_D | USE_D,
 };
 
 bool cg_is_vector(uint16_t op) { return op >= ISA_DSD_FIRST && op < IR_LABEL; }
@@ -78,7 +79,7 @@ bool cg_is_pure(const cg_ins *in) {
 }
 
 bool cg_is_branch(uint16_t op) { return op >= ISA_BEQ && op <= ISA_BNZ; }
-bool cg_is_jump(uint16_t op) { return op >= ISA_JMP && op <= ISA_BNZ; }
+bool cg_is_jump(uint16_t op) { return (op >= ISA_JMP && op <= ISA_BNZ) || op == ISA_LOOP; }
 
 bool cg_ends(uint16_t op) {
     return op == ISA_JMP || op == IR_RETURN || op == ISA_RET || op == ISA_END || op == ISA_TRAP;

@@ -62,7 +62,16 @@ static bool replace(spill *w, cg_ins in) {
     return cg_push(w->f, in) && access_home(w, ISA_ST32, value, written);
 }
 
+/* A counter in memory: its loop is a plain one. */
+static bool count_in_memory(spill *w, cg_ins in) {
+    ir_reg counter = cg_new_reg(w->f);
+    cg_ins less = {.op = ISA_ADDI, .d = counter, .a = counter, .imm = -1, .source = in.source, .line = in.line};
+    cg_ins again = {.op = ISA_BNZ, .a = counter, .imm = in.imm, .source = in.source, .line = in.line};
+    return fetch(w, counter, in.d) && cg_push(w->f, less) && access_home(w, ISA_ST32, counter, in.d) && cg_push(w->f, again);
+}
+
 static bool spill_one(spill *w, cg_ins in) {
+    if (in.op == ISA_LOOP && is_spilled(w, in.d)) return count_in_memory(w, in);
     bool d = is_spilled(w, in.d) && in.op != ISA_ST16 && in.op != ISA_ST32;
     if (d && w->again[in.d]) return true; /* its only writer: built anew where it is read */
     bool a = in.op == ISA_MOV && is_spilled(w, in.a);

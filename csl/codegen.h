@@ -93,7 +93,7 @@ bool cg_is_vector(uint16_t op);
 bool cg_is_pure(const cg_ins *in);        /* no effect but d: may be dropped when d is not needed */
 bool cg_is_fixed_value(const cg_ins *in); /* pure and a function of its operands alone: may be moved */
 bool cg_is_branch(uint16_t op);           /* conditional */
-bool cg_is_jump(uint16_t op);             /* imm is a label: JMP and branches */
+bool cg_is_jump(uint16_t op);             /* imm is a label: JMP, branches, LOOP */
 bool cg_ends(uint16_t op);                /* control does not reach the next instruction */
 void cg_invert(cg_ins *branch);
 bool cg_evaluate(uint16_t op, uint32_t a, uint32_t b, uint32_t *out); /* false: not a foldable integer operation */

@@ -97,7 +97,7 @@ static void print_instr(const ir_program *p, const ir_instr *in, strbuf *out) {
     if (in->op == IR_CALL && in->call) print_call(p, in->call, out);
     if (in->op == IR_FN_ADDRESS && in->imm >= 0 && in->imm < p->fn_count)
         strbuf_addf(out, " %s", p->fns[in->imm]->name);
-    bool jump = in->op >= ISA_JMP && in->op <= ISA_BNZ;
+    bool jump = (in->op >= ISA_JMP && in->op <= ISA_BNZ) || in->op == ISA_LOOP;
     if (prints_imm(in)) strbuf_addf(out, "%s%s%lld", before, jump ? "L" : "", (long long)in->imm);
     if (in->line) strbuf_addf(out, "    ; %u:%u", in->source, in->line);
     strbuf_addc(out, '\n');

@@ -26,6 +26,7 @@ static const struct {
     [ISA_FMT_AJR] = {.a = REG},
     [ISA_FMT_DSRI] = {.d = DSR, .imm = LOAD},
     [ISA_FMT_DSRR] = {.d = DSR, .a = REG, .b = REG, .imm = SETTINGS},
+    [ISA_FMT_DJ] = {.d = REG, .imm = TARGET},
     [ISA_FMT_DSRG] = {.d = REG, .a = DSR, .imm = WIDTH},
     [ISA_FMT_DSRP] = {.d = DSR, .a = REG, .imm = WIDTH},
 };

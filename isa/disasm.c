@@ -136,7 +136,7 @@ static const char *const patterns[] = {
     [ISA_FMT_DABC] = "dabc", [ISA_FMT_DAI] = "dai",  [ISA_FMT_DI] = "di",    [ISA_FMT_I] = "i",
     [ISA_FMT_AI] = "?",      [ISA_FMT_LD] = "dm",    [ISA_FMT_ST] = "md",    [ISA_FMT_J] = "t",
     [ISA_FMT_ABJ] = "abt",   [ISA_FMT_AJ] = "at",    [ISA_FMT_AJR] = "a",    [ISA_FMT_DSRI] = "Dx",
-    [ISA_FMT_DSRR] = "Daby", [ISA_FMT_DSRG] = "wdA", [ISA_FMT_DSRP] = "wDa",
+    [ISA_FMT_DSRR] = "Daby", [ISA_FMT_DSRG] = "wdA", [ISA_FMT_DSRP] = "wDa", [ISA_FMT_DJ] = "dt",
 };
 
 static void add_part(const isa_program *p, isa_instr in, char part, strbuf *out) {

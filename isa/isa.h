@@ -54,7 +54,7 @@ typedef enum {
 
 /* Formats of the scalar ops: which fields are used, d a b are register numbers.
  *   NONE | D d | DA d,a | DAB d,a,b | DABC d,a,b and imm = register | DAI d,a,imm | DI d,imm | I imm | AI a (or NO_REG), imm
- *   LD d,[a+imm] | ST [a+imm],d | J imm=target | ABJ a,b,imm=target | AJ a,imm=target | AJR a
+ *   LD d,[a+imm] | ST [a+imm],d | J imm=target | ABJ a,b,imm=target | AJ a,imm=target | AJR a | DJ d (read and written), imm=target
  *   DSRI d=dsr, imm=descriptor | settings<<16 | DSRR d=dsr, a=low, b=high, imm=settings | DSRG d, a=dsr, imm=bits | DSRP d=dsr, a, imm=bits
  *
  * A DSR is named by one byte: ISA_DSR(file, id). Operands d, a, b of a vector instruction are either a DSR (bit 7 set) or a register
@@ -316,7 +316,7 @@ typedef enum {
 typedef enum { ISA_K_MOVE, ISA_K_BIN, ISA_K_MAC, ISA_K_UN, ISA_K_SCALE, ISA_K_FILT } isa_dsd_form;
 typedef enum {
     ISA_FMT_NONE, ISA_FMT_D, ISA_FMT_DA, ISA_FMT_DAB, ISA_FMT_DABC, ISA_FMT_DAI, ISA_FMT_DI, ISA_FMT_I, ISA_FMT_AI, ISA_FMT_LD, ISA_FMT_ST,
-    ISA_FMT_J, ISA_FMT_ABJ, ISA_FMT_AJ, ISA_FMT_AJR, ISA_FMT_DSRI, ISA_FMT_DSRR, ISA_FMT_DSRG, ISA_FMT_DSRP,
+    ISA_FMT_J, ISA_FMT_ABJ, ISA_FMT_AJ, ISA_FMT_AJR, ISA_FMT_DSRI, ISA_FMT_DSRR, ISA_FMT_DSRG, ISA_FMT_DSRP, ISA_FMT_DJ,
 } isa_format;
 
 typedef struct {

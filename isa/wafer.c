@@ -35,7 +35,7 @@ typedef struct {
      "cycles",                                                                                                         \
      ISA_TIME_##name == ISA_TIME_NONE ? T_FIXED : T_U32,                                                               \
      offsetof(isa_wafer, scalar_cycles) + sizeof(uint32_t) * ISA_TIME_##name,                                          \
-     1,                                                                                                                \
+     ISA_TIME_##name != ISA_TIME_LOOP,                                                                                                                \
      10000},
 #define ENERGY(name, key, meaning)                                                                                     \
     {"energy." key,                                                                                                    \

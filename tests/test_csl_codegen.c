@@ -138,6 +138,7 @@ static bool ir_scalar(ir_machine *m, const ir_instr *in, uint32_t *r) {
     case ISA_FMT_J: return true;
     case ISA_FMT_ABJ: return compute(in->op, r[in->a], r[in->b]);
     case ISA_FMT_AJ: return compute(in->op, r[in->a], 0);
+    case ISA_FMT_DJ: return --r[in->d] != 0;
     case ISA_FMT_DSRR: w->trail = hash(hash(hash(w->trail, in->d & 0xff), r[in->a]), r[in->b]); break;
     case ISA_FMT_DSRG: r[in->d] = w->trail = hash(w->trail, in->a & 0xff); break;
     case ISA_FMT_DSRP: w->trail = hash(hash(w->trail, in->d & 0xff), r[in->a]); break;
@@ -230,6 +231,9 @@ static void run_isa(const isa_program *p, world *w, uint32_t pc, uint32_t *r) {
             break;
         case ISA_FMT_AJ:
             if (compute(in.op, a, 0)) pc = in.imm - 1;
+            break;
+        case ISA_FMT_DJ:
+            if (--r[in.d]) pc = in.imm - 1;
             break;
         case ISA_FMT_DSRR: w->trail = hash(hash(hash(w->trail, in.d), a), b); break;
         case ISA_FMT_DSRG: r[in.d] = w->trail = hash(w->trail, in.a); break;
@@ -842,6 +846,19 @@ static void make_irregular_loop(maker *m, uint32_t depth) {
     branch(m->t, m->f, ISA_BNZ, bin(m->t, m->f, ISA_SLT, i, imm(m->t, m->f, 2)), 0, top);
 }
 
+/* A loop that the hardware counts, with a way out; its counter may find no register. */
+static void make_counted_loop(maker *m, uint32_t depth) {
+    uint32_t top = ir_new_label(m->f), end = ir_new_label(m->f);
+    ir_reg i = imm(m->t, m->f, 1 + pick(m, 5));
+    label(m->t, m->f, top);
+    make_block(m, depth + 1);
+    if (pick(m, 3) == 0) make_test(m, end);
+    make_block(m, depth + 1);
+    op(m->t, m->f, (ir_instr){.op = ISA_LOOP, .d = i, .imm = top});
+    label(m->t, m->f, end);
+    move(m->t, m->f, any(m), i);
+}
+
 /* At most five rounds, with ways out and back; the test stands at the top or, entered by a jump, at the end. */
 static void make_loop(maker *m, uint32_t depth) {
     uint32_t top = ir_new_label(m->f), test = ir_new_label(m->f), end = ir_new_label(m->f);
@@ -876,7 +893,7 @@ static void make_block(maker *m, uint32_t depth) {
         else if (kind < 16) {
             if (depth < 2) make_call(m);
         } else if (depth < 4 && kind < 18) make_if(m, depth);
-        else if (depth < 3 && kind < 19) make_loop(m, depth);
+        else if (depth < 3 && kind < 19) pick(m, 3) ? make_loop(m, depth) : make_counted_loop(m, depth);
         else if (depth < 3) make_irregular_loop(m, depth);
     }
 }

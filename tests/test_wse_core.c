@@ -237,6 +237,30 @@ static void scalar_timing(void **state) {
     world_free(w);
 }
 
+/* A loop that the hardware counts: each round costs its body alone, but never nothing. */
+static void counted_loop_timing(void **state) {
+    (void)state;
+    world *w = world_new(ISA_WSE3, 1);
+    main_task(w, 0);
+    emit(w, 0, ISA_MOVI, 1, NO, NO, 5);
+    emit(w, 0, ISA_MOVI, 2, NO, NO, 3);
+    emit(w, 0, ISA_TSCCTL, NO, NO, NO, 1);
+    uint32_t top = here(w, 0);
+    emit(w, 0, ISA_ADDI, 3, 3, NO, 7);
+    emit(w, 0, ISA_LOOP, 1, NO, NO, top);
+    emit(w, 0, ISA_TSC, 4, NO, NO, 0); /* 1 + 5 */
+    emit(w, 0, ISA_LOOP, 2, NO, NO, here(w, 0));
+    emit(w, 0, ISA_TSC, 5, NO, NO, 0); /* 7 + 3 */
+    end(w, 0);
+    world_start(w);
+    world_run(w, 100);
+    assert_int_equal(reg(w, 0, 1), 0);
+    assert_int_equal(reg(w, 0, 3), 35);
+    assert_int_equal(reg(w, 0, 4), 6);
+    assert_int_equal(reg(w, 0, 5), 10);
+    world_free(w);
+}
+
 static void endless_loop_yields(void **state) {
     (void)state;
     world *w = world_new(ISA_WSE3, 1);
@@ -480,6 +504,7 @@ int main(void) {
         cmocka_unit_test(faults),
         cmocka_unit_test(random_numbers),
         cmocka_unit_test(scalar_timing),
+        cmocka_unit_test(counted_loop_timing),
         cmocka_unit_test(endless_loop_yields),
         cmocka_unit_test(order_of_tasks),
         cmocka_unit_test(task_start_time),

@@ -184,7 +184,7 @@ static inline void wafer_for_tests(isa_wafer *f, isa_arch arch) {
     f->arch = arch;
     f->in_queues = f->out_queues = 8;
     for (int k = 0; k < ISA_TIMES; k++) f->scalar_cycles[k] = 1;
-    f->scalar_cycles[ISA_TIME_NONE] = 0;
+    f->scalar_cycles[ISA_TIME_NONE] = f->scalar_cycles[ISA_TIME_LOOP] = 0;
     f->scalar_cycles[ISA_TIME_BRANCH] = 3;
     f->scalar_cycles[ISA_TIME_FDIV] = 50;
     f->branch_taken_cycles = 6;

@@ -34,6 +34,7 @@ static void decode_scalar(core_program *q, core_instr *in, uint8_t sources[3]) {
     case ISA_FMT_AI:
     case ISA_FMT_LD: in->a = sources[0] = or_zero(in->a); break;
     case ISA_FMT_ST: in->a = sources[0] = or_zero(in->a), sources[1] = in->d; break;
+    case ISA_FMT_DJ: sources[0] = in->d; break;
     case ISA_FMT_DSRI: in->d = slot_of(q, in->d); break;
     case ISA_FMT_DSRR: in->d = slot_of(q, in->d), sources[0] = in->a, sources[1] = in->b; break;
     case ISA_FMT_DSRG: in->a = slot_of(q, in->a); break;
@@ -52,7 +53,7 @@ static void decode_vector(core_program *q, core_instr *in) {
 static uint32_t cycles_of(const isa_wafer *w, const core_instr *in) {
     isa_timing t = isa_ops[in->op].timing;
     uint32_t cycles = w->scalar_cycles[t];
-    if (!cycles && t != ISA_TIME_NONE) cycles = 1; /* a loop must take time */
+    if (!cycles && t != ISA_TIME_NONE && t != ISA_TIME_LOOP) cycles = 1; /* a loop must take time */
     return cycles;
 }
 
@@ -88,12 +89,22 @@ static void decode_one(const wse *m, core_program *q, uint32_t k) {
     in->cycles = (uint16_t)(in->cycles + in->extra);
 }
 
+/* Loops that the hardware counts may end for nothing, but a round must take time. */
+static void time_loop(core_program *q, uint32_t k) {
+    core_instr *in = &q->code[k];
+    for (uint32_t i = in->imm; i < k; i++)
+        if (q->code[i].op < ISA_SCALAR_OPS && q->code[i].cycles) return;
+    if (!in->cycles) in->cycles = 1;
+}
+
 bool core_decode(wse *m, uint32_t program, core_program *out, diag *d) {
     const isa_program *p = &m->image->programs[program];
     *out = (core_program){.p = p, .code = mem_alloc_n(p->code_count + 1, sizeof *out->code)};
     if (!out->code) return diag_oom(d, "decoded program");
     memset(out->dsr_slot, CORE_NO_SLOT, sizeof out->dsr_slot);
     for (uint32_t k = 0; k < p->code_count; k++) decode_one(m, out, k);
+    for (uint32_t k = 0; k < p->code_count; k++)
+        if (p->code[k].op == ISA_LOOP) time_loop(out, k);
     for (uint32_t k = 0; k < p->code_count; k++) /* after all have seen their neighbours */
         if (out->code[k].op == ISA_ADDI && out->code[k].d == ISA_REG_SP) out->code[k].op = CORE_OP_ADDI_SP;
     out->code[p->code_count].op = CORE_OP_OUTSIDE;

@@ -382,6 +382,10 @@ static inline __attribute__((always_inline)) outcome execute(frame *f, const cor
     case ISA_BLEU: IF(a <= b);
     case ISA_BZ: IF(a == 0);
     case ISA_BNZ: IF(a != 0);
+    case ISA_LOOP:
+        if (!--*d) return NEXT;
+        c->pc = imm;
+        return JUMP;
     case ISA_CALL: return call(f, imm);
     case ISA_CALLR: return call(f, a);
     case ISA_RET: return ret(f, in);
@@ -435,6 +439,7 @@ static void add_tally(core *c, const tally *t) {
 /* Cycles of an instruction that is done; a taken branch and the landing on an instruction that would else wait for a
  * float differ. */
 static uint64_t jump_cycles(const frame *f, const core_instr *in) {
+    if (in->op == ISA_LOOP) return in->cycles;
     uint64_t cycles = isa_ops[in->op].timing == ISA_TIME_BRANCH ? f->m->wafer->branch_taken_cycles : in->cycles;
     cycles += isa_ops[in->op].timing == ISA_TIME_BRANCH ? in->extra : 0;
     return cycles ? cycles : 1;
