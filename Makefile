@@ -18,7 +18,7 @@ CFLAGS   = -std=gnu11 -D_GNU_SOURCE $(OPT) -g -ffp-contract=off -fno-math-errno 
 LDLIBS   = $(PKG_LIBS) -lm -pthread $(EXTRA)
 
 # Folders of the library, lowest level first (ARCHITECTURE.md).
-FOLDERS  = base isa csl wse llm map host api perf cluster
+FOLDERS  = base isa csl wse llm map host debug api perf cluster
 LIB_SRC := $(foreach d,$(FOLDERS),$(wildcard $(d)/*.c))
 CLI_SRC := $(wildcard cli/*.c)
 TOOLS   := $(patsubst tools/%.c,$(BIN)/ingot-%,$(wildcard tools/*.c))
@@ -75,7 +75,7 @@ $(BIN)/cslc: $(BUILD)/cslc/main.o $(LIB)
 	$(call say,ld $@)$(CC) $^ -o $@ $(LDLIBS)
 
 # What Python loads: the wafer's part of the library, of which only the calls of include/ingot.h are visible.
-SO_SRC  := $(foreach d,base isa csl wse host api,$(wildcard $(d)/*.c))
+SO_SRC  := $(foreach d,base isa csl wse host debug api,$(wildcard $(d)/*.c))
 $(BUILD)/pic/%.o: %.c Makefile
 	@mkdir -p $(@D)
 	$(call say,cc -fPIC $<)$(CC) $(CFLAGS) -fPIC -fvisibility=hidden -MMD -MP -c $< -o $@

@@ -5,6 +5,7 @@
 
 #include "csl/csl.h"
 #include "isa/defects.h"
+#include "debug/debug.h"
 
 /* The folder that holds lib/ and data/machines: $INGOT_ROOT, else beside the executable or libingot.so, or the prefix.
  */
@@ -26,6 +27,11 @@ void api_holes_from_environment(api_holes *h);
 bool api_holes_map(const api_holes *h, const isa_wafer *w, isa_defects *map, diag *d);
 /* wse_options.extra_hop_cycles for a program at its place on the fabric; NULL when there are no holes. mem_free it. */
 bool api_holes_links(const api_holes *h, const isa_wafer *w, const isa_image *m, uint16_t **cycles, diag *d);
+
+/* ---- debug.c: INGOT_DEBUG=FD, "FD alone" without a host script: a debugger that reads commands there ---- */
+
+bool api_debug_wanted(void);
+debug *api_debug_new(host_device *device, const isa_image *m, diag *d); /* also hears of faults and deadlocks */
 
 /* ---- cslc.c: the command line ---- */
 

@@ -4,6 +4,7 @@
 #include "api/layout.h"
 #include "api/trace.h"
 #include "base/file.h"
+#include "debug/debug.h"
 #include "base/mem.h"
 #include "host/host.h"
 #include <stdlib.h>
@@ -28,6 +29,7 @@ struct ingot_runtime {
     host_core core; /* instead of a host */
     FILE *log;
     api_trace trace;
+    debug *debug; /* NULL: nobody asked for it */
     arena *memory; /* of the last trace read */
     ingot_trace_entry *entries;
 };
@@ -150,6 +152,7 @@ ingot_runtime *ingot_runtime_new(ingot_program *p) {
 void ingot_runtime_free(ingot_runtime *r) {
     if (!r) return;
     (void)api_trace_write(&r->trace, r->base.d); /* of a run that was not stopped */
+    debug_free(r->debug);
     host_free(r->host);
     host_core_free(&r->core);
     if (r->log) fclose(r->log);
@@ -183,6 +186,7 @@ static bool start(ingot_runtime *r, const ingot_options *o, diag *d) {
     host_device device;
     if (!api_wafer(&r->wafer, m->arch, o->profile, d) || !open_log(r, o, d)) return false;
     options.log = r->log;
+    if (api_debug_wanted()) options.threads = 1;
     api_trace_open(&r->trace, &options);
     api_holes holes = {o->defects, o->defect_density, o->defect_seed};
     uint16_t *longer;
@@ -191,12 +195,15 @@ static bool start(ingot_runtime *r, const ingot_options *o, diag *d) {
     bool made = host_device_wse(&device, &r->wafer, m, &options, d);
     mem_free(longer);
     if (!made) return false;
+    if (api_debug_wanted() && !(r->debug = api_debug_new(&device, m, d))) return device.free(device.machine), false;
     double latency = r->wafer.host_transaction_s * r->wafer.clock_hz;
     r->host = host_new(m, &device, latency > 0 && latency < 1e12 ? (uint64_t)latency : 0, d);
     if (!r->host) return device.free(device.machine), false;
     r->trace.machine = device.machine, r->trace.wafer = &r->wafer, r->trace.image = m, r->trace.host = r->host;
     host_set_wait_limit(r->host, number_of("INGOT_WAIT_CYCLES"));
-    return api_layout_place_data(&r->program->layout, m, r->host, d);
+    bool placed = api_layout_place_data(&r->program->layout, m, r->host, d);
+    if (placed && r->debug) debug_begin(r->debug, r->host);
+    return placed;
 }
 
 int ingot_runtime_load(ingot_runtime *r, const ingot_options *o) {
@@ -215,6 +222,7 @@ static bool running(ingot_runtime *r) {
 int ingot_runtime_stop(ingot_runtime *r) {
     bool ok = running(r) && host_stop(r->host, r->base.d);
     ok = api_trace_write(&r->trace, r->base.d) && ok;
+    if (ok && r->debug) debug_ended(r->debug);
     if (r->log && fflush(r->log)) ok = diag_error(r->base.d, "the log could not be written; the disk may be full");
     return result(ok);
 }

@@ -68,6 +68,8 @@ COMMAND(bench);
 COMMAND(validate);
 COMMAND(plan);
 COMMAND(wafer);
+COMMAND(debug);
+void cmd_debug_notes(FILE *out);
 COMMAND(trace);
 void cmd_trace_notes(FILE *out);
 COMMAND(help);

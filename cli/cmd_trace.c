@@ -4,10 +4,9 @@
  * text goes to a temporary file that every runtime of the command appends to. The exit status is the command's. */
 #include "base/file.h"
 #include "cli/cli.h"
+#include "cli/spawn.h"
 #include <errno.h>
-#include <spawn.h>
 #include <stdlib.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 typedef struct {
@@ -48,16 +47,6 @@ static bool set_all(cli *c, const trace_args *a, const char *page) {
            !setenv("INGOT_TRACE_SHOW", show, 1) && !setenv("INGOT_TRACE_EVENTS", events, 1);
 }
 
-static int run_command(cli *c) {
-    pid_t pid;
-    int status = 0, error = posix_spawnp(&pid, c->args[0], NULL, NULL, c->args, environ);
-    if (error) return diag_error(c->d, "cannot start '%s': %s", c->args[0], strerror(error)), CLI_FAILED;
-    while (waitpid(pid, &status, 0) < 0)
-        if (errno != EINTR) return diag_error(c->d, "cannot wait for '%s'", c->args[0]), CLI_FAILED;
-    if (WIFEXITED(status)) return WEXITSTATUS(status);
-    return diag_error(c->d, "'%s' was ended by signal %d", c->args[0], WTERMSIG(status)), 128 + WTERMSIG(status);
-}
-
 /* `quiet`: the command failed; its own message is enough. */
 static bool print_page(cli *c, const char *page, bool quiet) {
     str text;
@@ -80,7 +69,7 @@ int cmd_trace(cli *c, int argc, char **argv) {
     if (fd < 0) return diag_error(c->d, "no temporary file can be made; set TMPDIR: %s", strerror(errno)), CLI_FAILED;
     close(fd);
     c->args[c->arg_count] = NULL;
-    int status = set_all(c, &a, page) ? run_command(c) : (diag_oom(c->d, "environment"), CLI_FAILED);
+    int status = set_all(c, &a, page) ? cli_spawn(c) : (diag_oom(c->d, "environment"), CLI_FAILED);
     bool told = print_page(c, page, status != 0);
     unlink(page);
     if (a.out || a.heat || a.profile) putchar('\n');

@@ -12,6 +12,8 @@ static const cli_command commands[] = {
     {"validate", "simulated cycles against published ones", "", 0, 0, cmd_validate_options, .run = cmd_validate},
     {"trace", "what a command's programs did on the wafer: events, cycles by line, energy", "-- COMMAND ...", 1, 4096,
      cmd_trace_options, .run = cmd_trace, .notes = cmd_trace_notes},
+    {"debug", "stops a command's programs on the wafer: lines, PEs, cycles, variables", "FOLDER | -- COMMAND ...", 1, 4096,
+     cmd_debug_options, .run = cmd_debug, .notes = cmd_debug_notes},
     {"help", "what a command does and takes", "[COMMAND ...]", 0, 4, cmd_help_options, .run = cmd_help},
     {"version", "version of this program and of what it was built with", "", 0, 0, cmd_version_options,
      .run = cmd_version},

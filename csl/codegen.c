@@ -5,6 +5,7 @@
  * entries are known. */
 #include "csl/codegen.h"
 #include "base/mem.h"
+#include <stdlib.h>
 
 enum { LARGEST_SYMBOLS = 5 };
 
@@ -187,6 +188,28 @@ static bool make_lines(cg *g, diag *d) {
     return true;
 }
 
+static int by_first(const void *a, const void *b) {
+    const isa_function *x = a, *y = b;
+    return (x->first > y->first) - (x->first < y->first);
+}
+
+static bool make_functions(cg *g, diag *d) {
+    isa_program *out = g->p->out;
+    isa_function *rows = arena_alloc_n(g->p->memory, (size_t)g->p->fn_count + 1, sizeof *rows);
+    if (!rows) return diag_oom(d, "code");
+    uint32_t n = 0;
+    for (uint32_t i = 0; i < g->p->fn_count; i++) {
+        const cg_info *info = &g->info[i];
+        const ir_fn *fn = g->p->fns[i];
+        if (info->generated)
+            rows[n++] = (isa_function){fn->name ? fn->name : "", info->entry, info->frame_words, fn->is_task};
+    }
+    qsort(rows, n, sizeof *rows, by_first);
+    out->functions = rows;
+    out->function_count = n;
+    return true;
+}
+
 typedef struct {
     uint32_t words;
     bool recursive;
@@ -292,7 +315,7 @@ static bool run(cg *g, diag *d) {
     g->info = mem_alloc_n((size_t)p->fn_count + 1, sizeof *g->info);
     g->scratch = arena_new(1 << 20);
     if (!g->info || !g->scratch) return diag_oom(d, "code");
-    if (!generate_all(g, d) || !copy_code(g, d) || !make_lines(g, d) || !place_stack(g, d)) return false;
+    if (!generate_all(g, d) || !copy_code(g, d) || !make_lines(g, d) || !make_functions(g, d) || !place_stack(g, d)) return false;
     each_root(g, set_entry, NULL);
     forget_unexported(p->out);
     return check_limit(p, d);

@@ -88,6 +88,45 @@ static const char *link_name(csl_sema *s, const csl_global *g) {
     return v.type && v.type->kind == CSL_T_STRING ? arena_strndup(s->unit->memory, v.s.p, v.s.n) : NULL;
 }
 
+enum { TYPE_DEPTH = 16, TYPE_BYTES = 2000 };
+
+/* The type as isa_symbol.type writes it. */
+static void image_type(const csl_type *t, uint32_t depth, strbuf *out) {
+    switch (depth > TYPE_DEPTH || out->len > TYPE_BYTES ? CSL_T_VOID : t->kind) {
+    case CSL_T_BOOL: strbuf_adds(out, "bool"); break;
+    case CSL_T_INT: strbuf_addf(out, "%c%u", t->is_signed ? 'i' : 'u', t->bits); break;
+    case CSL_T_FLOAT: strbuf_adds(out, t->bits == 32 ? "f32" : t->sub == CSL_FP_BF16 ? "bf16" : "f16"); break;
+    case CSL_T_ENUM: image_type(t->elem, depth + 1, out); break;
+    case CSL_T_POINTER: strbuf_adds(out, "ptr"); break;
+    case CSL_T_DSD: strbuf_adds(out, "dsd"); break;
+    case CSL_T_ARRAY:
+        for (uint32_t i = 0; i < t->rank; i++) strbuf_addf(out, "%s%u", i ? ", " : "[", t->extents[i]);
+        strbuf_addc(out, ']');
+        image_type(t->elem, depth + 1, out);
+        break;
+    case CSL_T_STRUCT:
+        strbuf_addf(out, "{%u", t->words);
+        for (uint32_t i = 0; i < t->count; i++) {
+            const csl_member *member = &t->members[i];
+            strbuf_addf(out, "%c%.*s@%u:", i ? ',' : ' ', (int)member->name.n, member->name.p, member->word);
+            image_type(member->type, depth + 1, out);
+        }
+        strbuf_addc(out, '}');
+        break;
+    default:
+        if (csl_is_id(t)) strbuf_adds(out, "u16");
+        else strbuf_addf(out, "?%u", t->words);
+    }
+}
+
+static const char *type_text(csl_sema *s, const csl_type *t) {
+    strbuf text = {0};
+    image_type(t, 0, &text);
+    const char *copy = text.oom || text.len > TYPE_BYTES ? "" : arena_strndup(s->unit->memory, text.data, text.len);
+    strbuf_free(&text);
+    return copy;
+}
+
 static bool add_symbol(csl_sema *s, csl_global *g) {
     const csl_type *t = g->type->kind == CSL_T_ARRAY ? g->type->elem : g->type;
     uint32_t line, source;
@@ -98,7 +137,8 @@ static bool add_symbol(csl_sema *s, csl_global *g) {
     if (!sym) return false;
     uint32_t words = t->words > 4 ? 1 : t->words; /* hosts see larger things as words */
     *sym = (isa_symbol){.name = name, .kind = ISA_SYM_DATA, .scalar = (uint8_t)(t->words > 4 ? ISA_T_OTHER : scalar_of(t)), .bits = (uint8_t)(words * 16),
-                        .word = g->word, .elements = words ? g->type->words / words : 0, .source = source, .line = line};
+                        .word = g->word, .elements = words ? g->type->words / words : 0, .source = source, .line = line,
+                        .type = type_text(s, g->type)};
     g->symbol = s->out->symbol_count;
     return true;
 }

@@ -18,6 +18,8 @@ typedef struct {
     const char *(*fault)(const void *machine);
     void (*explain)(const void *machine, strbuf *out); /* who waits for whom; nothing when nothing waits */
     void (*free)(void *machine);
+    void (*failed)(void *listener, const char *why); /* NULL, or told of a fault or a deadlock, before anybody else */
+    void *listener;
 } host_device;
 
 /* The simulator as a device; false: d says why. wafer and image must outlive it. */

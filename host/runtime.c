@@ -176,8 +176,10 @@ bool host_task_facts(const host *h, uint32_t task, host_task *out, strbuf *name)
 /* ---- waiting ---- */
 
 static bool die(host *h, diag *d) {
+    const char *why = h->reason.data ? h->reason.data : "the program has failed";
     h->dead = true;
-    return diag_error(d, "%s", h->reason.data ? h->reason.data : "the program has failed");
+    if (h->device.failed) h->device.failed(h->device.listener, why);
+    return diag_error(d, "%s", why);
 }
 
 static void finish_streams(host *h) {

@@ -145,6 +145,7 @@ static bool symbol_ok(const image_check *c, uint32_t i) {
     if (!name_ok(c, "a symbol", s->name)) return false;
     RULE(c, s->kind <= ISA_SYM_FUNCTION && scalar_ok(s->scalar, s->bits), "symbol '%.100s' has an unknown type",
          s->name);
+    if (s->type && !name_ok(c, "the type of a symbol", s->type)) return false;
     RULE(c, params_ok(s->params, s->param_scalar, s->param_bits), "symbol '%.100s' has unknown parameters", s->name);
     RULE(c, !s->line || s->source < c->m->source_count, "symbol '%.100s' is from file %u of %u", s->name, s->source,
          c->m->source_count);
@@ -167,6 +168,18 @@ static bool lines_ok(const image_check *c) {
         RULE(c, l->first < p->code_count, "line row %u starts at instruction %u of %u", i, l->first, p->code_count);
         RULE(c, !i || l[-1].first < l->first, "line row %u is not sorted", i);
         RULE(c, l->source < c->m->source_count, "line row %u is from file %u of %u", i, l->source, c->m->source_count);
+    }
+    return true;
+}
+
+static bool functions_ok(const image_check *c) {
+    const isa_program *p = c->p;
+    for (uint32_t i = 0; i < p->function_count; i++) {
+        const isa_function *f = &p->functions[i];
+        if (!name_ok(c, "a function", f->name)) return false;
+        RULE(c, f->first < p->code_count && f->frame_words <= ISA_SRAM_WORDS, "function '%.100s' is no part of the code",
+             f->name);
+        RULE(c, !i || f[-1].first < f->first, "function '%.100s' is not sorted", f->name);
     }
     return true;
 }
@@ -202,7 +215,7 @@ static bool program_ok(const image_check *c) {
     return memory_ok(c) && all(c, shape_ok, p->shape_count) && all(c, settings_ok, p->settings_count) &&
            all(c, fifo_ok, p->fifo_count) && all(c, descriptor_ok, p->descriptor_count) && check_code(c) &&
            all(c, task_ok, ISA_TASKS) && all(c, queue_ok, ISA_QUEUES) && all(c, color_ok, ISA_COLORS) &&
-           all(c, symbol_ok, p->symbol_count) && lines_ok(c);
+           all(c, symbol_ok, p->symbol_count) && lines_ok(c) && functions_ok(c);
 }
 
 /* ---- the fabric ---- */

@@ -59,9 +59,9 @@ static void io_u32s(image_io *io, uint32_t *v, size_t n) {
 }
 
 static void io_text(image_io *io, const char **s) {
-    uint64_t n = io_int(io, io->out ? strlen(*s) : 0, 4);
+    uint64_t n = io_int(io, io->out && *s ? strlen(*s) : 0, 4);
     if (io->out) {
-        strbuf_add(io->out, *s, n);
+        if (n) strbuf_add(io->out, *s, n);
         return;
     }
     if (n > io->left) fail(io, "is cut short");
@@ -177,6 +177,14 @@ static void io_symbol(image_io *io, isa_symbol *s) {
     io_u8s(io, s->param_bits, 16);
     IO(io, s->source, 4);
     IO(io, s->line, 4);
+    io_text(io, &s->type);
+}
+
+static void io_function(image_io *io, isa_function *f) {
+    io_text(io, &f->name);
+    IO(io, f->first, 4);
+    IO(io, f->frame_words, 4);
+    io_flag(io, &f->is_task);
 }
 
 static void io_line(image_io *io, isa_line *l) {
@@ -231,7 +239,8 @@ enum {
     SHAPE = 27,
     SETTINGS = 11,
     FIFO = 10,
-    SYMBOL = 60,
+    SYMBOL = 64,
+    FUNCTION = 13,
     LINE = 12,
     ROUTE = 31,
     EXPORT = 41,
@@ -275,6 +284,7 @@ static void io_program(image_io *io, isa_program *p) {
     io_flag(io, &p->reroutes);
     EACH(io, p->symbols, p->symbol_count, SYMBOL, io_symbol);
     EACH(io, p->lines, p->line_count, LINE, io_line);
+    EACH(io, p->functions, p->function_count, FUNCTION, io_function);
     EACH(io, p->strings, p->string_count, TEXT, io_text);
 }
 

@@ -176,7 +176,16 @@ typedef struct {
     uint8_t params;
     uint8_t param_scalar[16], param_bits[16];
     uint32_t source, line;   /* source index into isa_image.sources, line from 1 */
+    const char *type;        /* of the variable, for the debugger; "" or NULL unknown:
+                              * T = bool | iN | uN | f16 | bf16 | f32 | ptr | dsd | [E, E]T | {WORDS NAME@WORD:T,...} | ?WORDS */
 } isa_symbol;
+
+/* Instructions [first, next row's first) are this function's. Sorted by first; for the debugger. */
+typedef struct {
+    const char *name;
+    uint32_t first, frame_words; /* of its frame, without the return index above it */
+    bool is_task;                /* also the stub of an exported function: nobody called it */
+} isa_function;
 
 /* Instructions [first, next row's first) come from this line. Sorted by first. */
 typedef struct {
@@ -207,6 +216,7 @@ typedef struct {
     bool reroutes;                        /* writes routes at run time (tile_config) */
     isa_symbol *symbols;  uint32_t symbol_count;
     isa_line *lines;      uint32_t line_count;
+    isa_function *functions; uint32_t function_count;
     const char **strings; uint32_t string_count; /* of ASSERT, TRAP, PRINT */
 } isa_program;
 

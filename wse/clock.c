@@ -7,6 +7,7 @@
  * A cycle of a band needs only what its neighbours did in earlier cycles (fabric_internal.h), so one barrier per cycle
  * is enough. Few visits in a cycle do not pay for a barrier: then one thread runs all bands, with the same result. */
 #include "base/rng.h"
+#include "wse/debug.h"
 #include "wse/fabric_internal.h"
 
 enum { VISITS_PER_THREAD = 256 }; /* below this a barrier costs more than the other threads save */
@@ -328,14 +329,17 @@ wse_stop wse_run(wse *m, uint64_t until_cycle, bool stop_for_streams) {
     uint64_t begin = m->cycle;
     c->until = until_cycle;
     c->stop_for_streams = stop_for_streams;
+    if (m->debug) debug_run(m);
     while (m->cycle < until_cycle) {
         if (m->fault[0]) return leave(m, WSE_FAULT);
         uint64_t next = clock_next(c, m->cycle);
         if (next == UINT64_MAX) return leave_quiet(m, begin);
         if (next >= until_cycle) break;
         m->cycle = next;
+        if (m->debug && !debug_cycle(m)) continue;
         uint64_t visits = run_serial(m, next);
         core_flush_logs(m);
+        if (m->debug) debug_cycle_done(m);
         bool stop = m->fault[0] || (stop_for_streams && any_stream_done(c)) || m->cycle >= until_cycle;
         if (!stop && c->threads && visits >= worth_threads(m)) {
             pool_run(c->threads, run_bands, m);

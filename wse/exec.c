@@ -7,6 +7,7 @@
  */
 #include "isa/config.h"
 #include "wse/core_internal.h"
+#include "wse/debug.h"
 #include "wse/core_float.h"
 
 typedef enum { NEXT, JUMP, SYNC, STALL, STOP, WRONG } outcome; /* JUMP: pc is set; STOP: state has changed */
@@ -445,8 +446,10 @@ static uint64_t jump_cycles(const frame *f, const core_instr *in) {
     return cycles ? cycles : 1;
 }
 
-/* `costs`: NULL where the compiler can see it, so that a run without a profile does not ask at every instruction. */
-static inline __attribute__((always_inline)) void run(wse *m, uint32_t pe, core *c, uint64_t now, wse_cost *costs) {
+/* `costs`: NULL where the compiler can see it, so that a run without a profile does not ask at every instruction; so is
+ * `debug`, which keeps the core at the clock and lets a debugger look before each instruction. */
+static inline __attribute__((always_inline)) void run(wse *m, uint32_t pe, core *c, uint64_t now, wse_cost *costs,
+                                                      bool debug) {
     frame f = {.m = m, .c = c, .q = core_program_of(m, pe), .memory = wse_words(m, pe), .now = now, .pe = pe};
     tally t = {0};
     uint64_t begin = c->time;
@@ -455,6 +458,7 @@ static inline __attribute__((always_inline)) void run(wse *m, uint32_t pe, core 
     for (uint32_t zero_cost = 0; zero_cost < CORE_AHEAD_CYCLES; zero_cost++) {
         const core_instr *in = &f.q->code[c->pc];
         if (c->time >= begin + CORE_AHEAD_CYCLES || (c->alive && c->time > now && !in->alone)) break;
+        if (debug && (c->time > now || !debug_instruction(m, pe, c->pc, c->stall))) break;
         bool is_vector = in->op >= ISA_DSD_FIRST;
         uint64_t issued = c->time;
         o = is_vector ? vector(&f, in) : execute(&f, in);
@@ -486,10 +490,15 @@ static inline __attribute__((always_inline)) void run(wse *m, uint32_t pe, core 
 }
 
 static __attribute__((noinline)) void run_profiled(wse *m, uint32_t pe, core *c, uint64_t now) {
-    run(m, pe, c, now, trace_costs(m, pe));
+    run(m, pe, c, now, trace_costs(m, pe), false);
+}
+
+static __attribute__((noinline)) void run_debugged(wse *m, uint32_t pe, core *c, uint64_t now) {
+    run(m, pe, c, now, m->trace ? trace_costs(m, pe) : NULL, true);
 }
 
 void core_exec(wse *m, uint32_t pe, core *c, uint64_t now) {
-    if (m->trace) run_profiled(m, pe, c, now);
-    else run(m, pe, c, now, NULL);
+    if (m->debug) run_debugged(m, pe, c, now);
+    else if (m->trace) run_profiled(m, pe, c, now);
+    else run(m, pe, c, now, NULL, false);
 }

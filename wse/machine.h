@@ -26,6 +26,7 @@ typedef struct fabric fabric;   /* fabric.c: routers, links, ramp queues, host s
 typedef struct cores cores;     /* core.c: registers, tasks, microthreads, DSRs */
 typedef struct clockwork clockwork; /* clock.c: wheel, bands, threads */
 typedef struct wse_recorder wse_recorder; /* trace.c: events, costs */
+typedef struct wse_debug wse_debug; /* debug.c: where a debugger wants to be asked */
 
 /* From one PE's memory to the next: an odd number of cache lines, or else the same word of all PEs would compete for a few
  * sets of the host's caches. */
@@ -42,6 +43,7 @@ struct wse {
     cores *cores;
     clockwork *clock;
     wse_recorder *trace;   /* NULL: nothing is recorded */
+    wse_debug *debug;      /* NULL: nobody looks on */
     char fault[512];       /* the fault of the smallest (cycle, pe); set through wse_set_fault */
     uint64_t fault_cycle;
     uint32_t fault_pe;
@@ -112,6 +114,7 @@ void core_raise(wse *m, uint32_t pe, uint64_t now);
 uint64_t core_hash(const wse *m, uint32_t pe, uint64_t seed);
 void core_count(const wse *m, uint32_t pe, wse_counters *out);
 void core_explain(const wse *m, uint32_t pe, strbuf *out); /* task, microthreads and what each waits for, with source lines */
+void core_show_fifos(const wse *m, uint32_t pe, strbuf *out); /* for the debugger */
 int core_waits_color(const wse *m, uint32_t pe); /* that a running task or a microthread waits to receive, -1 none */
 /* wse_command_ready and wse_launch are these two and no more. */
 bool core_command_ready(const wse *m, uint32_t pe);

@@ -2,6 +2,7 @@
  *
  * Left out: defects, but for links that are longer than a hop (isa/defects.h): programs see a perfect rectangle. */
 #include "wse/fabric_internal.h"
+#include "wse/debug.h"
 #include "wse/trace.h"
 #include <stdarg.h>
 #include <xxhash.h>
@@ -43,6 +44,7 @@ void wse_free(wse *m) {
     if (m->cores) cores_free(m);
     fabric_free(m);
     trace_release(m);
+    debug_release(m);
     clock_free(m);
     memory_free(m);
     mem_free(m);
