@@ -27,6 +27,7 @@ static const program programs[] = {
     {"tests/csl_bench/multicast.csl", {SIZE(9, 8), {"rounds", 3}, {"length", 33}}, 4},
     {"tests/csl_bench/scalar.csl", {SIZE(5, 7), {"rounds", 60}}, 3},
     {"tests/csl_bench/vector.csl", {SIZE(4, 6), {"rounds", 9}, {"length", 20}}, 4},
+    {"tests/csl_bench/chain.csl", {SIZE(70, 2), {"length", 40}}, 3},
     {"tests/csl/fabric_pair.csl", {{0}}, 0},
 };
 enum { PROGRAMS = sizeof programs / sizeof *programs };

@@ -106,6 +106,18 @@ bool fabric_config_write(wse *m, uint32_t pe, uint32_t address, uint16_t value, 
 uint32_t fabric_teardown_pending(const wse *m, uint32_t pe) { return pe == 0 ? m->fabric->teardown : 0; }
 uint32_t fabric_teardown_take(wse *m, uint32_t pe) { return fabric_teardown_pending(m, pe); }
 
+uint64_t *fabric_queues(const wse *m) { return m->fabric ? NULL : (uint64_t *)1; }
+uint32_t fabric_in_ring(const wse *m, uint32_t pe, uint32_t port, uint16_t *slots) {
+    return *slots = 0, m && pe && port ? FABRIC_NO_QUEUE : FABRIC_NO_QUEUE;
+}
+uint32_t fabric_out_ring(const wse *m, uint32_t pe, uint32_t q, uint8_t *color, uint16_t *slots) {
+    return *slots = 0, m && pe && q && *color ? FABRIC_NO_QUEUE : FABRIC_NO_QUEUE;
+}
+void fabric_in_freed(wse *m, uint32_t pe, uint32_t port, uint64_t now) { clock_wake(m, pe, now + port); }
+void fabric_out_first(wse *m, uint32_t pe, uint32_t q, uint64_t ready) { clock_wake(m, pe, ready + q); }
+void fabric_out_full(wse *m, uint32_t pe, uint32_t q) { clock_wake(m, pe, q); }
+bool fabric_in_quiet(const wse *m, uint32_t pe, uint32_t ports) { return m && pe && ports; }
+uint64_t clock_window(const wse *m, uint64_t now) { return m ? now : 0; }
 void clock_happened(wse *m, uint32_t pe, uint64_t now) { assert_true(pe < m->pes && now < UINT64_MAX); }
 void clock_wake(wse *m, uint32_t pe, uint64_t cycle) {
     struct clockwork *k = m->clock;

@@ -122,7 +122,13 @@ void clock_wake(wse *m, uint32_t pe, uint64_t cycle) {
     else far_push(b, cycle, pe);
 }
 
-void clock_happened(wse *m, uint32_t pe, uint64_t now) { band_of(m, pe)->last = now; }
+void clock_happened(wse *m, uint32_t pe, uint64_t now) { happened(band_of(m, pe), now); }
+
+uint64_t clock_window(const wse *m, uint64_t now) {
+    const clockwork *c = m->clock;
+    uint64_t last = c->stop_for_streams ? now : now + m->fabric->ramp;
+    return last < c->until ? last : c->until - 1;
+}
 
 /* ---- one cycle of a band ---- */
 
@@ -257,7 +263,7 @@ static void run_bands(void *arg, int thread, int threads) {
     for (bool go = true; go; now++) {
         band *b = &c->bands[thread];
         band_cycle(b, now);
-        b->said[now & 1].visits = b->visits;
+        b->said[now & 1].visits = b->visits + b->rows_awake;
         b->said[now & 1].stop = b->faulted || (b->stream_done && c->stop_for_streams);
         pool_barrier(c->threads);
         uint64_t visits = 0;
@@ -267,7 +273,7 @@ static void run_bands(void *arg, int thread, int threads) {
             go = go && !c->bands[i].said[now & 1].stop;
         }
         go = go && visits >= worth_threads(m);
-        if (thread == 0) m->cycle = now + 1;
+        if (thread == 0) m->cycle = visits ? now + 1 : now; /* without visits it may be after the last cycle */
         if (!m->options.log) continue;
         if (thread == 0) core_flush_logs(m);
         pool_barrier(c->threads); /* nobody prints while lines are written */

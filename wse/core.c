@@ -69,6 +69,8 @@ bool cores_new(wse *m, diag *d) {
     if (m->options.log) s->logs = pool(m, end.log, CORE_LOG_BYTES, &ok);
     if (!ok) return diag_oom(d, "cores");
     rates(m);
+    s->queues = fabric_queues(m);
+    s->out_cycles = m->wafer->result_cycles + (m->wafer->ramp_cycles ? m->wafer->ramp_cycles : 1);
     for (uint32_t pe = 0; pe < m->pes; pe++) core_reset(m, pe);
     return true;
 }
@@ -165,6 +167,7 @@ static inline uint64_t progress(const core *c) {
 
 void core_step(wse *m, uint32_t pe, uint64_t now) {
     core *c = &m->cores->pe[pe];
+    if (c->streams && stream_step(m, pe, c, now)) return;
     uint64_t before = progress(c);
     bool due = c->time == now || c->datapath_free == now;
     if (c->alive) fetch_ahead(m, pe);
@@ -242,7 +245,8 @@ uint64_t core_hash(const wse *m, uint32_t pe, uint64_t seed) {
     copy.busy_until = copy.stalled_since = 0;
     copy.dsrs = copy.vops = copy.fifos = copy.log = 0;
     copy.log_used = copy.log_line = 0;
-    copy.poke = copy.started = false;
+    copy.poke = copy.started = copy.streams = false;
+    copy.ahead = 0;
     seed = XXH64(&copy, sizeof copy, seed);
     seed = XXH64(m->cores->dsrs + c->dsrs, q->dsr_slots * sizeof(core_dsr), seed);
     seed = XXH64(m->cores->fifos + c->fifos, q->p->fifo_count * sizeof(core_fifo), seed);

@@ -87,6 +87,14 @@ typedef struct {
 
 typedef enum { CORE_WAIT_NONE, CORE_WAIT_INPUT, CORE_WAIT_OUTPUT, CORE_WAIT_EMPTY, CORE_WAIT_FULL } core_wait;
 
+/* What core_stream.c works on. The places follow from operands and image. */
+typedef struct {
+    uint32_t s0, s1, d; /* queues, FABRIC_NO_QUEUE */
+    uint16_t s0_slots, s1_slots, d_slots;
+    uint8_t color;
+    bool fits;
+} core_stream;
+
 /* A vector operation. */
 typedef struct {
     core_operand d, s0, s1;
@@ -102,6 +110,7 @@ typedef struct {
     uint8_t rank;              /* on the datapath: 0 low, 2 medium, 4 high; main 1, 2, 3, 4 */
     bool async, fabric, wavelet_index, terminate;
     bool plain; /* dsd_plain.c may carry it on */
+    core_stream stream;
     int8_t activate, unblock, control_activate, control_unblock;
 } core_vop;
 
@@ -132,6 +141,8 @@ typedef struct {
     uint8_t state, alive, ut_blocked, last_thread;
     uint8_t flushing; /* output queues */
     bool launch_pending, poke, started; /* poke, started: in this step: step again next cycle; an operation has begun */
+    bool streams;   /* all operations in progress fit core_stream.c */
+    uint64_t ahead; /* cycle up to which core_stream.c has come */
     uint64_t n[CORE_COUNTERS];
     /* the main thread */
     uint32_t r[32]; /* 16: zero; the rest: what absent fields of an instruction name */
@@ -167,6 +178,8 @@ struct cores {
     _Atomic uint64_t *logged; /* bit per PE: has complete lines */
     _Atomic uint32_t any_logged;
     core_program *programs;
+    uint64_t *queues;    /* of the fabric */
+    uint32_t out_cycles; /* an element is read to its wavelet may enter the router */
     core_rate rate[ISA_DSD_OPS];
     size_t bytes;
 };
@@ -255,6 +268,10 @@ typedef enum { PLAIN_MOVED, PLAIN_WAIT, PLAIN_OTHER } plain_result; /* OTHER: th
 bool plain_operation(const wse *m, uint32_t pe, const core_vop *v);
 plain_result plain_step(wse *m, uint32_t pe, core_vop *v, uint64_t now);
 
+/* core_stream.c */
+void stream_prepare(const wse *m, uint32_t pe, core_vop *v);
+bool stream_step(wse *m, uint32_t pe, core *c, uint64_t now); /* false: nothing was done, take the general road */
+
 /* dsd_loops.c: the arithmetic */
 typedef struct {
     uint32_t scalar, carry; /* of a MAC; of ADDC16 */
@@ -275,6 +292,27 @@ uint64_t threads_step(wse *m, uint32_t pe, core *c, uint64_t now); /* next cycle
 uint64_t threads_ready(const wse *m, const core *c, uint64_t now); /* when the next one that has not begun may */
 static inline uint32_t threads_alive(const core *c) { /* bit k: vop k is in progress */
     return (uint32_t)c->alive << 1 | (c->state == MAIN_VECTOR);
+}
+/* Bit k: thread k has an operation in progress and is not held. */
+static inline uint32_t threads_running(const core *c) {
+    return (uint32_t)(c->alive & ~c->ut_blocked) << 1 | (c->state == MAIN_VECTOR);
+}
+
+/* Candidates, best first; nearly always one or two. */
+static inline uint32_t threads_order(const core *c, const core_vop *pool, uint64_t now, uint8_t out[CORE_THREADS],
+                                uint64_t *next) {
+    uint32_t n = 0, all = threads_running(c), upper = all & ~((2u << c->last_thread) - 1);
+    for (uint32_t half = 0; half < 2; half++)
+        for (uint32_t set = half ? all & ~upper : upper; set; set &= set - 1) {
+            uint32_t k = (uint32_t)__builtin_ctz(set), at = n;
+            if (pool[k].ready > now) {
+                if (pool[k].ready < *next) *next = pool[k].ready;
+                continue;
+            }
+            for (n++; at > 0 && pool[out[at - 1]].rank < pool[k].rank; at--) out[at] = out[at - 1];
+            out[at] = (uint8_t)k;
+        }
+    return n;
 }
 int thread_for(const wse *m, const core *c, const core_vop *v, int wanted); /* -1: none is free */
 void threads_ports(core *c, const core_vop *pool);

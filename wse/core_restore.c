@@ -69,6 +69,8 @@ static bool vops_load(wse *m, uint32_t pe, core *c) {
         if (!vop_ok(m, q, v)) return false;
         v->fabric = leaves_memory(v->d.kind) || leaves_memory(v->s0.kind) || leaves_memory(v->s1.kind);
         v->plain = plain_operation(m, pe, v);
+        v->stream = (core_stream){0};
+        if (v->plain) stream_prepare(m, pe, v);
     }
     threads_ports(c, pool);
     return true;
@@ -91,7 +93,7 @@ static bool dsrs_ok(const wse *m, uint32_t pe, const core *c) {
 }
 
 static bool flags_ok(const core *c) {
-    const bool *all[] = {&c->launch_pending, &c->poke,       &c->started, &c->vector_ok,
+    const bool *all[] = {&c->launch_pending, &c->poke,       &c->started,  &c->streams, &c->vector_ok,
                          &c->tsc_on,         &c->in_handler, &c->landed};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
         if (!flag(all[i])) return false;
@@ -106,7 +108,7 @@ static bool core_ok(const wse *m, uint32_t pe, const core *c) {
     if (c->prng_active >= CORE_PRNGS || c->main_priority > 3 || c->stall > CORE_WAIT_FULL || c->stall_on >= ISA_COLORS)
         return false;
     return c->time <= last && c->datapath_free <= last && c->busy_until <= last && c->launch_at <= last &&
-           c->dsr_loaded_at <= last;
+           c->dsr_loaded_at <= last && c->ahead <= m->cycle;
 }
 
 /* Everybody is looked at once; who waits for a time says so then, but for a launch. */

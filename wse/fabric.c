@@ -242,7 +242,7 @@ static void lane_start(const wse *m, uint32_t pe, uint32_t i) {
         if (f->extra[(size_t)pe * MESH_DIRS + dir]) l->longer |= (uint8_t)ISA_BIT(dir);
     l->teardown = p->teardown;
     l->position = p->start;
-    l->port = (uint8_t)port_of_color(m, pe, p->color);
+    lane_take_port(m, pe, l);
     l->filtered = p->filter != NO_FILTER;
     lane_take_position(l, p);
     if (!l->filtered) return;

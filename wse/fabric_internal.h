@@ -30,7 +30,6 @@ enum {
     MESH_DIRS = 4, /* W E S N: those with a link */
     RAMP_BITS = ISA_BIT(ISA_RAMP),
     HOST_BITS = ISA_BIT(ISA_HOST),
-    LATE_CYCLES = 1 << 20, /* no wavelet is under way for longer: older stamps are in the past */
     WHEEL_SLOTS = 256,
     CONTROL_NOP_NOCE = 4,
 };
@@ -57,22 +56,13 @@ typedef struct {
     flit e[];               /* power of two >= capacity */
 } buffer;
 
-typedef struct {
-    uint16_t head, count;
-    uint8_t want; /* the core asked in vain */
-    uint8_t spare[3];
-    wse_wavelet e[];
-} queue;
+typedef wse_queue queue;
 
 static inline uint32_t flit_meta(uint64_t ready, bool control) { return (uint32_t)ready << 2 | (control ? 1u : 0u); }
 
 /* Cycles until it may move, 0 = now. */
 static inline uint32_t flit_wait(uint32_t meta, uint32_t now) {
     uint32_t ahead = ((meta >> 2) - now) & 0x3fffffff;
-    return ahead < LATE_CYCLES ? ahead : 0;
-}
-static inline uint32_t wavelet_wait(const wse_wavelet *w, uint64_t now) {
-    uint32_t ahead = w->ready - (uint32_t)now;
     return ahead < LATE_CYCLES ? ahead : 0;
 }
 
@@ -102,6 +92,8 @@ typedef struct {
     bool teardown, raised, filtered; /* raised: entered teardown and no handler was told so far */
     uint8_t fast; /* the one direction in, when move_fast may carry its wavelets; else NOT_FAST */
     uint8_t longer; /* directions whose link takes more than a hop (fabric.extra) */
+    uint16_t slots; /* of the input queue, and its place in fabric.queues */
+    uint32_t ring;
 } lane;
 
 typedef struct {
@@ -281,6 +273,10 @@ static inline void wheel_set(wheel *w, uint32_t i, uint64_t cycle) {
     }
     *p |= 1ull << (i & 63);
 }
+/* Cores that run ahead of the clock may have come further. */
+static inline void happened(band *b, uint64_t now) {
+    if (now > b->last) b->last = now;
+}
 /* Visit the router at `cycle`. Too far away: sooner, it will find out itself. */
 static inline void wake_router(band *b, uint32_t pe, uint64_t cycle) {
     if (cycle - b->now >= WHEEL_SLOTS) cycle = b->now + WHEEL_SLOTS - 1;
@@ -328,6 +324,7 @@ uint32_t port_of_color(const wse *m, uint32_t pe, uint32_t color);
 uint32_t port_color(const wse *m, uint32_t pe, uint32_t port);
 uint32_t out_queue_color(const wse *m, uint32_t pe, uint32_t q);
 void port_rebind(wse *m, uint32_t pe, uint32_t q, bool output, uint32_t color);
+void lane_take_port(const wse *m, uint32_t pe, lane *l);
 /* Something about a lane of this PE changed from outside the tick: look again next cycle. */
 void fabric_look_again(wse *m, uint32_t pe, uint32_t lane_no);
 

@@ -128,7 +128,7 @@ static bool settle(wse *m, uint32_t pe) {
     uint32_t n = f->shapes[r->shape].lanes;
     for (uint32_t i = 0; i < n; i++) {
         lane *l = &f->lanes[r->lanes + i];
-        l->port = (uint8_t)port_of_color(m, pe, l->color);
+        lane_take_port(m, pe, l);
         lane_take_position(l, &f->plans[r->plans + i]);
         if (!buffers_ok(f, l)) return false;
         fabric_look_again(m, pe, i);

@@ -22,6 +22,21 @@ typedef struct {
     uint8_t spare;
 } wse_wavelet;
 
+enum { LATE_CYCLES = 1 << 20 }; /* no wavelet is under way for longer: older stamps are in the past */
+/* Cycles until it may be read or moved, 0 = now. */
+static inline uint32_t wavelet_wait(const wse_wavelet *w, uint64_t now) {
+    uint32_t ahead = w->ready - (uint32_t)now;
+    return ahead < LATE_CYCLES ? ahead : 0;
+}
+
+/* A queue at the ramp: a ring. */
+typedef struct {
+    uint16_t head, count;
+    uint8_t want; /* the core asked in vain */
+    uint8_t spare[3];
+    wse_wavelet e[];
+} wse_queue;
+
 typedef struct fabric fabric;   /* fabric.c: routers, links, ramp queues, host streams */
 typedef struct cores cores;     /* core.c: registers, tasks, microthreads, DSRs */
 typedef struct clockwork clockwork; /* clock.c: wheel, bands, threads */
@@ -77,6 +92,9 @@ void clock_start_at(wse *m); /* nobody is awake and the next cycle is m->cycle: 
 void clock_wake(wse *m, uint32_t pe, uint64_t cycle);   /* core_step(pe) at `cycle` (> now, or = now from fabric_tick). A PE may have
                                                          * several wake times; extra wake-ups are harmless, lost ones are not */
 
+/* How far a core may run ahead in a step at `now` when it sees the fabric: what it finds in its queues at `now` is all that it can
+ * read through now + result (deliveries still take the ramp), and nobody looks at the machine before that. */
+uint64_t clock_window(const wse *m, uint64_t now);
 void clock_happened(wse *m, uint32_t pe, uint64_t now); /* a visit had an effect: a quiet machine stands at the cycle after the last one */
 
 /* ---- fabric.c: for the cores ---- */
@@ -93,6 +111,19 @@ uint32_t fabric_in_color(const wse *m, uint32_t pe, uint32_t q, uint32_t color);
 uint32_t fabric_out_room(const wse *m, uint32_t pe, uint32_t q);
 void fabric_out_push(wse *m, uint32_t pe, uint32_t q, uint32_t color, uint32_t data, bool control, uint64_t now);
 bool fabric_out_empty(const wse *m, uint32_t pe, uint32_t q);
+
+/* The short road of streams (core_stream.c), which works on the queues themselves. A queue is given by its place behind
+ * fabric_queues; FABRIC_NO_QUEUE: there is none, or the program may bind it to another color. For an output the answer
+ * also says that nothing can be wrong with what is sent as `color` (which it resolves). */
+#define FABRIC_NO_QUEUE UINT32_MAX
+uint64_t *fabric_queues(const wse *m);
+uint32_t fabric_in_ring(const wse *m, uint32_t pe, uint32_t port, uint16_t *slots);
+uint32_t fabric_out_ring(const wse *m, uint32_t pe, uint32_t q, uint8_t *color, uint16_t *slots);
+void fabric_in_freed(wse *m, uint32_t pe, uint32_t port, uint64_t now);  /* taken from a full input queue at `now` */
+void fabric_out_first(wse *m, uint32_t pe, uint32_t q, uint64_t ready);  /* put into an empty output queue */
+void fabric_out_full(wse *m, uint32_t pe, uint32_t q);                   /* the core waits for room */
+bool fabric_in_quiet(const wse *m, uint32_t pe, uint32_t ports);         /* no wavelet in these input queues, no control wavelet in any */
+
 void fabric_advance_switch(wse *m, uint32_t pe, uint32_t color);             /* .advance_switch; takes effect next cycle */
 bool fabric_config_read(const wse *m, uint32_t pe, uint32_t address, uint16_t *value);  /* addresses of the fabric in isa/config.h; false: not mine */
 bool fabric_config_write(wse *m, uint32_t pe, uint32_t address, uint16_t value, uint64_t now);

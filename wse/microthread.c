@@ -7,8 +7,10 @@
 
 void threads_ports(core *c, const core_vop *pool) {
     uint32_t ports = 0;
+    c->streams = threads_alive(c) != 0;
     for (int k = 0; k < CORE_THREADS; k++) {
-        if (k == 0 ? c->state != MAIN_VECTOR : !(c->alive >> (k - 1) & 1)) continue;
+        if (!(threads_alive(c) >> k & 1)) continue;
+        c->streams &= pool[k].stream.fits;
         if (pool[k].s0.kind == ISA_FABIN) ports |= 1u << pool[k].s0.port;
         if (pool[k].s1.kind == ISA_FABIN) ports |= 1u << pool[k].s1.port;
     }
@@ -85,33 +87,11 @@ static bool step_thread(wse *m, uint32_t pe, core *c, core_vop *pool, int k, uin
     return true;
 }
 
-/* Bit k: thread k has an operation in progress and is not held. */
-static uint32_t running(const core *c) {
-    return (uint32_t)(c->alive & ~c->ut_blocked) << 1 | (c->state == MAIN_VECTOR);
-}
-
-/* Candidates, best first; nearly always one or two. */
-static inline uint32_t in_order(const core *c, const core_vop *pool, uint64_t now, uint8_t out[CORE_THREADS],
-                                uint64_t *next) {
-    uint32_t n = 0, all = running(c), upper = all & ~((2u << c->last_thread) - 1);
-    for (uint32_t half = 0; half < 2; half++)
-        for (uint32_t set = half ? all & ~upper : upper; set; set &= set - 1) {
-            uint32_t k = (uint32_t)__builtin_ctz(set), at = n;
-            if (pool[k].ready > now) {
-                if (pool[k].ready < *next) *next = pool[k].ready;
-                continue;
-            }
-            for (n++; at > 0 && pool[out[at - 1]].rank < pool[k].rank; at--) out[at] = out[at - 1];
-            out[at] = (uint8_t)k;
-        }
-    return n;
-}
-
 /* The earliest cycle at which an operation that has not begun may. */
 uint64_t threads_ready(const wse *m, const core *c, uint64_t now) {
     const core_vop *pool = m->cores->vops + c->vops;
     uint64_t next = UINT64_MAX;
-    for (uint32_t set = running(c); set; set &= set - 1) {
+    for (uint32_t set = threads_running(c); set; set &= set - 1) {
         uint32_t k = (uint32_t)__builtin_ctz(set);
         if (pool[k].ready > now && pool[k].ready < next) next = pool[k].ready;
     }
@@ -123,7 +103,7 @@ uint64_t threads_step(wse *m, uint32_t pe, core *c, uint64_t now) {
     uint8_t order[CORE_THREADS];
     core_vop *pool = m->cores->vops + c->vops;
     if (c->datapath_free > now) return c->datapath_free;
-    uint32_t n = in_order(c, pool, now, order, &next);
+    uint32_t n = threads_order(c, pool, now, order, &next);
     for (uint32_t i = 0; i < n; i++) {
         if (!step_thread(m, pe, c, pool, order[i], now)) continue;
         bool more = c->alive || c->state == MAIN_VECTOR;

@@ -116,7 +116,7 @@ static bool lane_pick(fabric *f, band *b, router *r, uint32_t pe, uint32_t lane_
     k->lane_no = (uint8_t)lane_no;
     k->tx = l->tx;
     if (!k->tx) return false; /* a position without outputs: it waits for the switch */
-    if ((e.meta & 1) && (control_command(e.data) & 4)) k->tx &= (uint8_t)~(RAMP_BITS | HOST_BITS);
+    if ((e.meta & 1) && (control_command(e.data) & 4)) k->tx &= (uint8_t) ~(RAMP_BITS | HOST_BITS);
     if (k->tx & HOST_BITS) {
         streams_offer(b->m, b, pe, l->color);
         return false;
@@ -204,7 +204,7 @@ static void lane_move(fabric *f, band *b, router *r, uint32_t pe, const pick *k,
     flit e = k->in->e[k->in->taken.head & f->buffer_mask];
     uint32_t data = e.data, control = e.meta & 1, tx = k->tx;
     k->l->granted = (uint32_t)now;
-    b->last = now;
+    happened(b, now);
     buffer_pop(f, b, r, pe, k->l, k->in, k->dir, now);
     if (e.meta & 3) change_lane(f, b, r, pe, k, e, &data, now);
     if (tx & RAMP_BITS) deliver(f, b, r, pe, k, e, now);
@@ -269,7 +269,7 @@ static void ramp_inject(fabric *f, band *b, router *r, uint32_t pe, uint64_t now
         if (!queue_head_enters(f, b, r, pe, q, now)) continue;
         queue_pop(f, b, r, pe, q, now);
         r->out_last = (uint8_t)q;
-        b->last = now;
+        happened(b, now);
         if (r->out_busy) wake_router(b, pe, now + 1);
         return;
     }
@@ -309,7 +309,8 @@ typedef struct {
 } tick;
 
 /* As outputs_have_room, and with the same effects, for lanes that are fast. */
-static inline uint32_t fast_room(const tick *t, const tick_facts *k, const lane *l, uint32_t tx) {
+static inline __attribute__((always_inline)) uint32_t fast_room(const tick *t, const tick_facts *k, const lane *l,
+                                                                uint32_t tx) {
     uint32_t worst = CAN_MOVE;
     for (uint32_t links = tx & (RAMP_BITS - 1); links; links &= links - 1) {
         buffer *to = (buffer *)(k->store + l->out[__builtin_ctz(links)]);
@@ -319,15 +320,13 @@ static inline uint32_t fast_room(const tick *t, const tick_facts *k, const lane 
         if (count < k->capacity) worst |= CAN_RETRY;
         else worst = MUST_SLEEP, __atomic_store_n(&to->waiting, 1, __ATOMIC_RELAXED);
     }
-    if (tx & RAMP_BITS) {
-        const queue *q = in_queue(t->f, t->r, l->port);
-        if (q->count >= t->f->shapes[t->r->shape].in_slots[l->port]) worst = MUST_SLEEP;
-    }
+    if ((tx & RAMP_BITS) && ((const queue *)(t->f->queues + l->ring))->count >= l->slots) worst = MUST_SLEEP;
     return worst;
 }
 
 /* True when the wavelet filled the buffer: who has more for it sleeps until there is room. */
-static inline bool fast_send(tick *t, const tick_facts *k, const lane *l, uint32_t out, uint32_t data, bool more) {
+static inline __attribute__((always_inline)) bool fast_send(const tick *t, const tick_facts *k, const lane *l,
+                                                            uint32_t out, uint32_t data, bool more) {
     buffer *to = (buffer *)(k->store + l->out[out]);
     uint32_t end = to->tail, to_pe = t->pe + (uint32_t)k->step[out];
     to->e[end & k->mask] = (flit){data, k->ready};
@@ -340,24 +339,41 @@ static inline bool fast_send(tick *t, const tick_facts *k, const lane *l, uint32
 }
 
 /* True when the queue is full now. */
-static inline bool fast_deliver(tick *t, const lane *l, uint32_t data) {
-    fabric *f = t->f;
-    const shape *s = &f->shapes[t->r->shape];
-    queue *q = (queue *)(f->queues + t->r->queues + s->in_at[l->port]);
-    uint32_t slots = s->in_slots[l->port], at = q->head + q->count;
-    q->e[at >= slots ? at - slots : at] = (wse_wavelet){data, (uint32_t)t->now + f->ramp, l->color, 0, l->fast, 0};
+static inline __attribute__((always_inline)) bool fast_deliver(const tick *t, const lane *l, uint32_t data) {
+    queue *q = (queue *)(t->f->queues + l->ring);
+    uint32_t at = q->head + q->count, ramp = t->f->ramp;
+    wse_wavelet *w = &q->e[at >= l->slots ? at - l->slots : at];
+    w->data = data;
+    w->ready = (uint32_t)t->now + ramp;
+    uint32_t rest = (uint32_t)l->color | (uint32_t)l->fast << 16; /* color, control, from, spare */
+    memcpy(&w->color, &rest, sizeof rest);
     t->r->ramp++;
     if (q->want | !q->count) {
         q->want = 0;
-        wake_core(t->b, t->pe, t->now + f->ramp);
+        wake_core(t->b, t->pe, t->now + ramp);
     }
-    return ++q->count == slots;
+    return ++q->count == l->slots;
 }
 
 enum { FAST_OTHER, FAST_MOVED, FAST_RETRY, FAST_SLEEP };
 
-/* lane_pick and lane_move in one for the usual lane (lane_is_fast) and a data wavelet. OTHER: something is different, do
- * it the long way. A lane whose next wavelet finds no room is not looked at again before there is some. Most of the
+/* All outputs of a fast lane get the wavelet. True when one of them is full now. */
+static inline __attribute__((always_inline)) bool fast_outputs(tick *t, const tick_facts *k, lane *l, uint32_t tx,
+                                                               uint32_t data, bool more) {
+    bool full = false;
+    l->granted = k->now;
+    happened(t->b, t->now);
+    t->used |= tx;
+    for (uint32_t links = tx & (RAMP_BITS - 1); links; links &= links - 1) {
+        full |= fast_send(t, k, l, (uint32_t)__builtin_ctz(links), data, more);
+        t->r->hops++;
+    }
+    if (tx & RAMP_BITS) full |= fast_deliver(t, l, data);
+    return full;
+}
+
+/* lane_pick and lane_move in one for the usual lane (lane_is_fast) and a data wavelet. OTHER: something is different,
+ * do it the long way. A lane whose next wavelet finds no room is not looked at again before there is some. Most of the
  * time of a busy fabric goes here. */
 static inline __attribute__((always_inline)) uint32_t move_fast(tick *t, lane *l) {
     const tick_facts *k = &t->b->facts;
@@ -373,21 +389,45 @@ static inline __attribute__((always_inline)) uint32_t move_fast(tick *t, lane *l
     t->r->stall += since_ready < since_pop ? since_ready : since_pop;
     taken mine = {.head = head + 1, .popped = k->next};
     __atomic_store_n(&in->taken.word, mine.word, __ATOMIC_RELEASE);
-    l->granted = k->now;
-    t->b->last = t->now;
-    t->used |= tx;
     if (l->fast == ISA_RAMP) {
         if (t->r->out_busy) wake_at(t->b, k->next_slot, t->pe, t->now + 1);
     } else if (in->waiting && tail - head >= k->capacity) {
         wake_upstream(t->f, t->b, t->pe, l, in, l->fast, t->now);
     }
-    bool more = head + 1 != tail, full = false;
-    for (uint32_t links = tx & (RAMP_BITS - 1); links; links &= links - 1) {
-        full |= fast_send(t, k, l, (uint32_t)__builtin_ctz(links), e.data, more);
-        t->r->hops++;
-    }
-    if (tx & RAMP_BITS) full |= fast_deliver(t, l, e.data);
+    bool more = head + 1 != tail, full = fast_outputs(t, k, l, tx, e.data, more);
     return more && !full ? FAST_RETRY : FAST_MOVED;
+}
+
+/* ramp_inject and move_fast in one: the head of the only output queue that holds something goes straight through the
+ * empty buffer of a fast lane. False: nothing was done, take the long way. `clear`: outputs that no hot lane wants. */
+static inline __attribute__((always_inline)) bool inject_through(tick *t, const shape *s, uint32_t hot,
+                                                                 uint32_t clear) {
+    const tick_facts *k = &t->b->facts;
+    router *r = t->r;
+    uint32_t number = (uint32_t)__builtin_ctz(r->out_busy);
+    queue *q = (queue *)(t->f->queues + r->queues + s->out_at[number]);
+    const wse_wavelet *w = &q->e[q->head];
+    uint32_t wait = wavelet_wait(w, t->now);
+    if (wait) {
+        wake_router(t->b, t->pe, t->now + wait);
+        return true;
+    }
+    uint32_t lane_no = s->lane_of[w->color & 31];
+    lane *l = &t->lanes[lane_no];
+    if (l->fast != ISA_RAMP || (hot >> lane_no & 1) || w->control || w->spare || (l->tx & ~clear) ||
+        (l->tx & RAMP_BITS))
+        return false;
+    buffer *in = (buffer *)(k->store + l->buffers);
+    if (in->tail != in->taken.head || fast_room(t, k, l, l->tx) != CAN_MOVE) return false;
+    taken mine = {.head = in->taken.head + 1, .popped = k->next};
+    in->taken = mine;
+    in->tail = mine.head;
+    (void)fast_outputs(t, k, l, l->tx, w->data, false);
+    r->ramp++;
+    r->out_last = (uint8_t)number;
+    queue_pop(t->f, t->b, r, t->pe, number, t->now);
+    if (r->out_busy) wake_at(t->b, k->next_slot, t->pe, t->now + 1);
+    return true;
 }
 
 static inline __attribute__((always_inline)) void tick_lane(tick *t, uint32_t i) {
@@ -416,16 +456,30 @@ static void tick_in_turns(tick *t, uint32_t hot) {
         else tick_lane(t, order[k]);
 }
 
-void router_tick(fabric *f, band *b, uint32_t pe, uint64_t now) {
-    router *r = &f->routers[pe];
-    if (r->out_busy) ramp_inject(f, b, r, pe, now);
-    tick t = {f, b, r, &f->lanes[r->lanes], now, pe, 0, 0, f->plain && pe - b->inner < b->inner_count};
-    uint32_t hot = r->hot, seen = 0, clash = 0;
-    for (uint32_t rest = hot & (hot - 1) ? hot : 0; rest; rest &= rest - 1) {
-        uint32_t tx = t.lanes[__builtin_ctz(rest)].tx;
+/* Outputs that several of these lanes want; *all: those that any wants. */
+static inline uint32_t clashes(const lane *lanes, uint32_t hot, uint32_t *all) {
+    uint32_t seen = 0, clash = 0;
+    for (; hot; hot &= hot - 1) {
+        uint32_t tx = lanes[__builtin_ctz(hot)].tx;
         clash |= seen & tx;
         seen |= tx;
     }
+    *all = seen;
+    return clash;
+}
+
+void router_tick(fabric *f, band *b, uint32_t pe, uint64_t now) {
+    router *r = &f->routers[pe];
+    tick t = {f, b, r, &f->lanes[r->lanes], now, pe, 0, 0, f->plain && pe - b->inner < b->inner_count};
+    uint32_t all, clash = clashes(t.lanes, r->hot, &all);
+    if (r->out_busy) {
+        bool one = !(r->out_busy & (r->out_busy - 1)) && t.fast;
+        if (!one || !inject_through(&t, &f->shapes[r->shape], r->hot, ~all)) {
+            ramp_inject(f, b, r, pe, now);
+            clash = clashes(t.lanes, r->hot, &all);
+        }
+    }
+    uint32_t hot = r->hot;
     r->hot = 0;
     if (clash) tick_in_turns(&t, hot);
     else

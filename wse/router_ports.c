@@ -48,6 +48,15 @@ uint32_t out_queue_color(const wse *m, uint32_t pe, uint32_t q) {
     return color < 0 ? ISA_TASK_NONE : (uint32_t)color;
 }
 
+void lane_take_port(const wse *m, uint32_t pe, lane *l) {
+    const fabric *f = m->fabric;
+    const router *r = router_of(m, pe);
+    uint32_t port = port_of_color(m, pe, l->color);
+    l->port = (uint8_t)port;
+    l->slots = port == NO_PORT ? 0 : f->shapes[r->shape].in_slots[port];
+    l->ring = port == NO_PORT ? 0 : r->queues + f->shapes[r->shape].in_at[port];
+}
+
 /* Lanes cache their port; those of the old and the new color look again. */
 void port_rebind(wse *m, uint32_t pe, uint32_t q, bool output, uint32_t color) {
     fabric *f = m->fabric;
@@ -55,7 +64,7 @@ void port_rebind(wse *m, uint32_t pe, uint32_t q, bool output, uint32_t color) {
     bindings(m, pe)[q + (output ? BINDINGS : 0)] = (uint8_t)(color + 1);
     for (uint32_t i = 0; i < f->shapes[r->shape].lanes && !output; i++) {
         lane *l = &f->lanes[r->lanes + i];
-        l->port = (uint8_t)port_of_color(m, pe, l->color);
+        lane_take_port(m, pe, l);
         fabric_look_again(m, pe, i);
     }
 }
@@ -76,7 +85,7 @@ void port_deliver(band *b, uint32_t pe, uint32_t port, wse_wavelet w, uint64_t n
     q->e[at >= slots ? at - slots : at] = w;
     q->count++;
     r->ramp++;
-    b->last = now;
+    happened(b, now);
     r->controls = (uint16_t)(r->controls + w.control);
     if (!q->want && q->count > 1) return; /* the first wavelet wakes a core that never asked */
     q->want = 0;
@@ -121,11 +130,8 @@ void fabric_in_pop(wse *m, uint32_t pe, uint32_t port, uint64_t now) {
     q->head = (uint16_t)(q->head + 1u == slots ? 0 : q->head + 1);
     q->count--;
     band *b = band_of(m, pe);
-    b->last = now;
-    if (!was_full) return;
-    uint32_t lane_no = lane_index(f, r, port_color(m, pe, port));
-    if (lane_no != NO_LANE) heat(f, b, pe, lane_no, now + 1);
-    if (f->streams.open_count) streams_room(m, b, pe, port);
+    happened(b, now);
+    if (was_full) fabric_in_freed(m, pe, port, now);
 }
 
 /* ---- output queues ---- */
@@ -190,6 +196,58 @@ void fabric_out_push(wse *m, uint32_t pe, uint32_t q, uint32_t color, uint32_t d
         (wse_wavelet){data, (uint32_t)(now + f->ramp), (uint8_t)color, control, ISA_RAMP, 0};
     r->out_busy |= (uint8_t)(1u << q);
     wake_router(band_of(m, pe), pe, now + f->ramp);
+}
+
+/* ---- the short road ---- */
+
+uint64_t *fabric_queues(const wse *m) { return m->fabric->queues; }
+
+static uint32_t place_of(const fabric *f, const queue *q) { return (uint32_t)((const uint64_t *)q - f->queues); }
+
+uint32_t fabric_in_ring(const wse *m, uint32_t pe, uint32_t port, uint16_t *slots) {
+    const fabric *f = m->fabric;
+    const router *r = router_of(m, pe);
+    const shape *s = &f->shapes[r->shape];
+    if (port >= ISA_COLORS || !s->in_slots[port] || s->own_plans) return FABRIC_NO_QUEUE;
+    *slots = s->in_slots[port];
+    return place_of(f, in_queue(f, r, port));
+}
+
+uint32_t fabric_out_ring(const wse *m, uint32_t pe, uint32_t q, uint8_t *color, uint16_t *slots) {
+    const fabric *f = m->fabric;
+    const router *r = router_of(m, pe);
+    const shape *s = &f->shapes[r->shape];
+    if (q >= ISA_QUEUES || !s->out_slots[q] || s->own_plans || f->swaps) return FABRIC_NO_QUEUE;
+    if (m->image->arch == ISA_WSE3) *color = (uint8_t)out_queue_color(m, pe, q);
+    uint32_t i = lane_index(f, r, *color);
+    if (*color >= ISA_COLORS || i == NO_LANE || !(f->lanes[r->lanes + i].dirs & RAMP_BITS)) return FABRIC_NO_QUEUE;
+    *slots = s->out_slots[q];
+    return place_of(f, out_queue(f, r, q));
+}
+
+void fabric_in_freed(wse *m, uint32_t pe, uint32_t port, uint64_t now) {
+    fabric *f = m->fabric;
+    band *b = band_of(m, pe);
+    uint32_t lane_no = lane_index(f, router_of(m, pe), port_color(m, pe, port));
+    if (lane_no != NO_LANE) heat(f, b, pe, lane_no, now + 1);
+    if (f->streams.open_count) streams_room(m, b, pe, port);
+}
+
+void fabric_out_first(wse *m, uint32_t pe, uint32_t q, uint64_t ready) {
+    router_of(m, pe)->out_busy |= (uint8_t)(1u << q);
+    wake_router(band_of(m, pe), pe, ready);
+}
+
+void fabric_out_full(wse *m, uint32_t pe, uint32_t q) { router_of(m, pe)->out_want |= (uint8_t)(1u << q); }
+
+bool fabric_in_quiet(const wse *m, uint32_t pe, uint32_t ports) {
+    const fabric *f = m->fabric;
+    const router *r = router_of(m, pe);
+    for (; ports; ports &= ports - 1) {
+        uint32_t port = (uint32_t)__builtin_ctz(ports);
+        if (f->shapes[r->shape].in_slots[port] && in_queue(f, r, port)->count) return false;
+    }
+    return !r->controls;
 }
 
 /* The last wavelet of a color among the output queues: the switch advances behind it. */

@@ -1,0 +1,211 @@
+/* The short road of a core whose operations in progress are all plain streams (dsd_plain.c) between queues that nobody
+ * binds again: a step carries them on for several cycles at once.
+ *
+ * Why that changes nothing. What a core finds in its input queues at `now` is all it can read through now +
+ * ramp_cycles: what arrives later still takes the ramp. Room in an output queue only grows. What it takes before the
+ * clock is there is not missed by the router, as long as the queue could not have been full meanwhile; what it puts
+ * there carries its time. Nobody else looks at a core, unless the run ends (clock_window) or the host or a teardown
+ * wants something, for which the general road is taken. So is everything out of the ordinary, at its own cycle and not
+ * before: the last element of an operation, control wavelets, addresses outside the memory, tasks that may run.
+ */
+#include "wse/core_internal.h"
+#include "wse/core_float.h"
+
+typedef enum {
+    STREAM_WAIT,
+    STREAM_MOVED,
+    STREAM_STOP
+} stream_result; /* STOP: the general road decides at this cycle */
+
+typedef struct {
+    wse *m;
+    core *c;
+    uint16_t *memory;
+    uint64_t *queues;
+    uint64_t now, t, soonest; /* the clock; the cycle we have come to; when an input that is there may be read */
+    uint32_t pe;
+} run;
+
+static bool ring_of_source(const wse *m, uint32_t pe, const core_operand *o, uint32_t *place, uint16_t *slots) {
+    *place = FABRIC_NO_QUEUE;
+    if (o->kind != ISA_FABIN) return true;
+    *place = fabric_in_ring(m, pe, o->port, slots);
+    return *place != FABRIC_NO_QUEUE;
+}
+
+void stream_prepare(const wse *m, uint32_t pe, core_vop *v) {
+    core_stream *s = &v->stream;
+    *s = (core_stream){.d = FABRIC_NO_QUEUE, .color = v->d.color};
+    if (!ring_of_source(m, pe, &v->s0, &s->s0, &s->s0_slots) || !ring_of_source(m, pe, &v->s1, &s->s1, &s->s1_slots))
+        return;
+    if (v->d.kind == ISA_FABOUT) s->d = fabric_out_ring(m, pe, v->d.queue, &s->color, &s->d_slots);
+    s->fits = v->d.kind == ISA_MEM1D || s->d != FABRIC_NO_QUEUE;
+}
+
+static inline wse_queue *queue_at(const run *r, uint32_t place) { return (wse_queue *)(r->queues + place); }
+
+static inline stream_result wait_for(const run *r, core_vop *v, core_wait what, uint8_t on) {
+    if (!v->wait) v->wait_since = r->t;
+    v->wait = (uint8_t)what;
+    v->wait_on = on;
+    return STREAM_WAIT;
+}
+
+/* Looks without taking. */
+static inline stream_result look(run *r, core_vop *v, const core_operand *o, uint32_t place, uint32_t slots,
+                                 uint32_t *value) {
+    if (place != FABRIC_NO_QUEUE) {
+        wse_queue *q = queue_at(r, place);
+        if (!q->count) {
+            q->want = 1;
+            return wait_for(r, v, CORE_WAIT_INPUT, o->port);
+        }
+        const wse_wavelet *w = &q->e[q->head];
+        uint32_t wait = wavelet_wait(w, r->t);
+        if (wait) {
+            if (r->t + wait < r->soonest) r->soonest = r->t + wait;
+            return wait_for(r, v, CORE_WAIT_INPUT, o->port);
+        }
+        /* Would the router have found it full since `now`? Then it must not be emptied before its time. */
+        if (w->control || (r->t > r->now && q->count + (uint32_t)(r->t - 1 - r->now) >= slots)) return STREAM_STOP;
+        *value = o->words == 2 ? w->data : w->data & 0xffff;
+    } else if (o->kind == ISA_MEM1D) {
+        int64_t at = o->base + (int64_t)(o->start + v->position) * o->stride * o->words;
+        if (at < 0 || at + o->words > ISA_SRAM_WORDS) return STREAM_STOP;
+        const uint16_t *p = r->memory + at;
+        *value = o->words == 2 ? p[0] | (uint32_t)p[1] << 16 : p[0];
+    } else {
+        *value = o->value;
+    }
+    return STREAM_MOVED;
+}
+
+static inline void take(run *r, uint32_t place, uint32_t slots, uint32_t port) {
+    wse_queue *q = queue_at(r, place);
+    q->head = (uint16_t)(q->head + 1u == slots ? 0 : q->head + 1);
+    if (q->count-- == slots) fabric_in_freed(r->m, r->pe, port, r->now);
+}
+
+static inline void put(run *r, const core_vop *v, uint32_t value) {
+    const core_stream *s = &v->stream;
+    wse_queue *q = queue_at(r, s->d);
+    uint32_t at = q->head + q->count, ready = (uint32_t)r->t + r->m->cores->out_cycles;
+    value = v->d.words == 2 ? value : (value & 0xffff) | v->index;
+    q->e[at >= s->d_slots ? at - s->d_slots : at] = (wse_wavelet){value, ready, s->color, 0, ISA_RAMP, 0};
+    if (!q->count++) fabric_out_first(r->m, r->pe, v->d.queue, r->t + r->m->cores->out_cycles);
+}
+
+static inline uint32_t compute(const run *r, core_vop *v, uint32_t a, uint32_t b) {
+    switch (v->op) {
+    case ISA_D_MOV16:
+    case ISA_D_MOV32:
+    case ISA_D_FMOVH:
+    case ISA_D_FMOVS: return b;
+    case ISA_D_FADDS: return s_bits(f32_from_bits(a) + f32_from_bits(b));
+    default: break;
+    }
+    dsd_context x = {.scalar = v->scalar, .carry = v->carry, .fp16 = wse_program(r->m, r->pe)->fp16};
+    uint32_t value = dsd_element(v->op, a, b, &x);
+    v->carry = x.carry;
+    return value;
+}
+
+/* One element at r->t, as plain_step. */
+static inline stream_result element(run *r, core_vop *v) {
+    const core_stream *s = &v->stream;
+    uint32_t a, b, value;
+    if (v->position + 1 >= v->length) return STREAM_STOP;
+    stream_result ok = look(r, v, &v->s0, s->s0, s->s0_slots, &a);
+    if (ok == STREAM_MOVED) ok = look(r, v, &v->s1, s->s1, s->s1_slots, &b);
+    if (ok != STREAM_MOVED) return ok;
+    int64_t to = 0;
+    if (s->d != FABRIC_NO_QUEUE) {
+        if (queue_at(r, s->d)->count >= s->d_slots) {
+            if (r->t > r->now) return STREAM_STOP;
+            fabric_out_full(r->m, r->pe, v->d.queue);
+            return wait_for(r, v, CORE_WAIT_OUTPUT, v->d.queue);
+        }
+    } else {
+        to = v->d.base + (int64_t)(v->d.start + v->position) * v->d.stride * v->d.words;
+        if (to < 0 || to + v->d.words > ISA_SRAM_WORDS) return STREAM_STOP;
+    }
+    if (s->s0 != FABRIC_NO_QUEUE) take(r, s->s0, s->s0_slots, v->s0.port);
+    if (s->s1 != FABRIC_NO_QUEUE) take(r, s->s1, s->s1_slots, v->s1.port);
+    value = compute(r, v, a, b);
+    if (s->d != FABRIC_NO_QUEUE) {
+        put(r, v, value);
+    } else {
+        r->memory[to] = (uint16_t)value;
+        if (v->d.words == 2) r->memory[to + 1] = (uint16_t)(value >> 16);
+    }
+    v->position++;
+    return STREAM_MOVED;
+}
+
+static inline void moved(run *r, core_vop *v, uint32_t thread) {
+    core *c = r->c;
+    if (v->wait && thread == 0)
+        c->n[v->wait == CORE_WAIT_OUTPUT ? CORE_N_output_wait_cycles : CORE_N_input_wait_cycles] +=
+            r->t - v->wait_since;
+    v->wait = CORE_WAIT_NONE;
+    v->step_cycles = v->cycles;
+    c->datapath_free = r->t + v->cycles;
+    c->last_thread = (uint8_t)thread;
+    core_busy(c, r->t, c->datapath_free);
+}
+
+/* One cycle: who moves? *next: when an operation that has not begun may. */
+static inline stream_result cycle(run *r, core_vop *pool, uint64_t *next) {
+    core *c = r->c;
+    uint32_t all = threads_running(c);
+    uint8_t order[CORE_THREADS] = {(uint8_t)__builtin_ctz(all)};
+    uint32_t n = 1;
+    if (all & (all - 1)) n = threads_order(c, pool, r->t, order, next);
+    else if (pool[order[0]].ready > r->t) *next = pool[order[0]].ready, n = 0;
+    for (uint32_t i = 0; i < n; i++) {
+        stream_result ok = element(r, &pool[order[i]]);
+        if (ok == STREAM_MOVED) moved(r, &pool[order[i]], order[i]);
+        if (ok != STREAM_WAIT) return ok;
+    }
+    return STREAM_WAIT;
+}
+
+/* May the main thread want something at `now`? *last: the last cycle before it does. */
+static inline bool main_rests(const wse *m, uint32_t pe, const core *c, uint64_t now, uint64_t *last) {
+    uint32_t ports = 0;
+    if (c->state == MAIN_HALT || m->trace || c->flushing || c->launch_pending || c->ut_blocked) return false;
+    if (c->state != MAIN_VECTOR && c->time > now && !c->stall) {
+        if (c->time <= *last) *last = c->time - 1;
+    } else if (c->state != MAIN_VECTOR) {
+        if (c->state != MAIN_IDLE || (c->active & ~c->blocked)) return false;
+        ports = core_program_of(m, pe)->ports & ~(uint32_t)c->blocked & ~c->ports_busy;
+    }
+    return fabric_in_quiet(m, pe, ports);
+}
+
+bool stream_step(wse *m, uint32_t pe, core *c, uint64_t now) {
+    if (now < c->ahead) return !c->launch_pending && !(c->active >> ISA_TASK_TEARDOWN & 1);
+    uint64_t last = clock_window(m, now), next = UINT64_MAX, done = 0;
+    if (!main_rests(m, pe, c, now, &last)) return false;
+    run r = {m, c, wse_words(m, pe), m->cores->queues, now, now, UINT64_MAX, pe};
+    core_vop *pool = m->cores->vops + c->vops;
+    if (c->time == now) done = now;
+    if (c->datapath_free > now) r.t = c->datapath_free;
+    stream_result ok = STREAM_MOVED;
+    while (ok == STREAM_MOVED && r.t <= last) {
+        if (r.t == c->datapath_free) done = r.t;
+        r.soonest = next = UINT64_MAX;
+        ok = cycle(&r, pool, &next);
+        if (ok != STREAM_MOVED) break;
+        done = r.t;
+        r.t = c->datapath_free;
+    }
+    if (ok == STREAM_STOP && r.t == now) return false;
+    if (r.t > now) c->ahead = r.t <= last ? r.t : last + 1; /* a long element does not hold up the main thread */
+    if (ok != STREAM_WAIT) next = r.t;
+    else if (r.soonest < next) next = r.soonest;
+    if (c->state != MAIN_VECTOR && c->time > now && c->time < next) next = c->time;
+    if (done) clock_happened(m, pe, done);
+    if (next != UINT64_MAX) clock_wake(m, pe, next);
+    return true;
+}
