@@ -1,4 +1,5 @@
-/* Register allocation: linear scan over intervals (first to last place where a value is live; holes are not used).
+/* Register allocation: linear scan over intervals (first to last place where a value is live). Other values do not use
+ * the holes of an interval; physical registers that calls and moves take may.
  *
  * Instruction i reads at place 2i and writes at 2i+1. Physical registers are taken for ranges of places: from a move
  * into an argument register to the call, across calls by what these change. When no register is free over a whole
@@ -10,6 +11,12 @@ typedef struct {
     uint32_t start, end;
 } range;
 
+/* Where a value is live in one block; the hull of all is its interval. */
+typedef struct {
+    range at;
+    uint32_t block, next; /* next: index + 1 of the piece before */
+} piece;
+
 typedef struct {
     range *v; /* from last to first */
     uint32_t count, cap;
@@ -17,7 +24,10 @@ typedef struct {
 
 typedef struct {
     cg_fn *f;
-    range *live;                 /* [register] start > end: never */
+    range *live; /* [register] start > end: never */
+    piece *pieces;
+    uint32_t piece_count, piece_cap, block;
+    uint32_t *last_piece;        /* [register] index + 1 */
     float *uses;                 /* [register] reads and writes, by loop depth */
     ir_reg *hint_def, *hint_use; /* other side of the move that writes, reads it */
     ranges taken[CG_REGS];
@@ -31,15 +41,38 @@ typedef struct {
     uint32_t saved; /* bit r: r8.. already used, so saved anyway */
 } scan;
 
-static void extend(scan *s, ir_reg r, uint32_t place) {
-    if (place < s->live[r].start) s->live[r].start = place;
-    if (place > s->live[r].end) s->live[r].end = place;
+static piece *piece_of(scan *s, ir_reg r) {
+    uint32_t last = s->last_piece[r];
+    if (last && s->pieces[last - 1].block == s->block) return &s->pieces[last - 1];
+    if (s->piece_count == s->piece_cap) {
+        uint32_t cap = s->piece_cap ? s->piece_cap * 2 : 256;
+        piece *bigger = cg_alloc(s->f, cap, sizeof *bigger);
+        if (!bigger) return NULL;
+        if (s->piece_count) memcpy(bigger, s->pieces, s->piece_count * sizeof *bigger);
+        s->pieces = bigger;
+        s->piece_cap = cap;
+    }
+    s->pieces[s->piece_count] = (piece){{UINT32_MAX, 0}, s->block, last};
+    s->last_piece[r] = s->piece_count + 1;
+    return &s->pieces[s->piece_count++];
 }
 
-static void extend_row(scan *s, const uint64_t *bits, const uint32_t *global_regs, uint32_t place) {
+static bool extend(scan *s, ir_reg r, uint32_t place) {
+    piece *p = piece_of(s, r);
+    if (!p) return false;
+    range *both[] = {&p->at, &s->live[r]};
+    for (int i = 0; i < 2; i++) {
+        if (place < both[i]->start) both[i]->start = place;
+        if (place > both[i]->end) both[i]->end = place;
+    }
+    return true;
+}
+
+static bool extend_row(scan *s, const uint64_t *bits, const uint32_t *global_regs, uint32_t place) {
     for (uint32_t w = 0; w < s->f->row_words; w++)
         for (uint64_t rest = bits[w]; rest; rest &= rest - 1)
-            extend(s, global_regs[w * 64 + (uint32_t)__builtin_ctzll(rest)], place);
+            if (!extend(s, global_regs[w * 64 + (uint32_t)__builtin_ctzll(rest)], place)) return false;
+    return true;
 }
 
 static void note_move(scan *s, const cg_ins *in) {
@@ -48,21 +81,25 @@ static void note_move(scan *s, const cg_ins *in) {
     if (cg_is_virtual(in->a)) s->hint_use[in->a] = in->d;
 }
 
-static void intervals_of_block(scan *s, const cg_block *block) {
+static bool intervals_of_block(scan *s, const cg_block *block) {
     static const float weights[] = {1, 10, 100, 1000, 10000};
     float weight = weights[block->depth < 4 ? block->depth : 4];
     for (uint32_t i = block->first; i < block->end; i++) {
         cg_ins *in = &s->f->code[i];
         ir_reg *regs[16];
         for (uint32_t n = cg_uses(in, regs); n--;)
-            if (cg_is_virtual(*regs[n])) extend(s, *regs[n], 2 * i), s->uses[*regs[n]] += weight;
+            if (cg_is_virtual(*regs[n])) {
+                s->uses[*regs[n]] += weight;
+                if (!extend(s, *regs[n], 2 * i)) return false;
+            }
         for (uint32_t n = cg_defs(in, regs); n--;)
             if (cg_is_virtual(*regs[n])) {
-                extend(s, *regs[n], 2 * i + 1), s->uses[*regs[n]] += weight;
-                if (in->early) extend(s, *regs[n], 2 * i);
+                s->uses[*regs[n]] += weight;
+                if (!extend(s, *regs[n], 2 * i + 1) || (in->early && !extend(s, *regs[n], 2 * i))) return false;
             }
         note_move(s, in);
     }
+    return true;
 }
 
 static bool find_intervals(scan *s) {
@@ -75,9 +112,11 @@ static bool find_intervals(scan *s) {
     }
     for (uint32_t b = 0; b < f->block_count; b++) {
         size_t at = (size_t)b * f->row_words;
-        extend_row(s, f->live_in + at, global_regs, 2 * f->blocks[b].first);
-        extend_row(s, f->live_out + at, global_regs, 2 * f->blocks[b].end - 1);
-        intervals_of_block(s, &f->blocks[b]);
+        s->block = b;
+        if (!extend_row(s, f->live_in + at, global_regs, 2 * f->blocks[b].first) ||
+            !extend_row(s, f->live_out + at, global_regs, 2 * f->blocks[b].end - 1) ||
+            !intervals_of_block(s, &f->blocks[b]))
+            return false;
     }
     return true;
 }
@@ -140,7 +179,7 @@ static bool taken_in_block(scan *s, const cg_block *block) {
     return true;
 }
 
-static bool is_taken(const scan *s, uint32_t reg, range over) {
+static bool is_taken_over(const scan *s, uint32_t reg, range over) {
     const ranges *t = &s->taken[reg];
     uint32_t low = 0, high = t->count; /* first range that starts at or before the end of `over` */
     while (low < high) {
@@ -149,6 +188,12 @@ static bool is_taken(const scan *s, uint32_t reg, range over) {
         else high = middle;
     }
     return low < t->count && t->v[low].end >= over.start;
+}
+
+static bool is_taken(const scan *s, uint32_t reg, ir_reg r) {
+    for (uint32_t i = s->last_piece[r]; i; i = s->pieces[i - 1].next)
+        if (is_taken_over(s, reg, s->pieces[i - 1].at)) return true;
+    return false;
 }
 
 /* ---- the scan ---- */
@@ -167,7 +212,7 @@ static bool sort_by_start(scan *s) {
 }
 
 static bool is_free(const scan *s, ir_reg r, uint32_t reg) {
-    if (reg >= CG_REGS || is_taken(s, reg, s->live[r])) return false;
+    if (reg >= CG_REGS || is_taken(s, reg, r)) return false;
     ir_reg holder = s->active[reg];
     return !holder || s->live[holder].end < s->live[r].start;
 }
@@ -223,7 +268,7 @@ static void spill_lightest(scan *s, ir_reg r) {
     float lightest = weight_of(s, r);
     uint32_t from = ISA_NO_REG;
     for (uint32_t reg = 0; reg < CG_REGS; reg++) {
-        if (is_taken(s, reg, s->live[r]) || is_free(s, r, reg)) continue;
+        if (is_taken(s, reg, r) || is_free(s, r, reg)) continue;
         float weight = weight_of(s, s->active[reg]);
         if (weight < lightest) lightest = weight, from = reg;
     }
@@ -239,12 +284,15 @@ static bool prepare(scan *s) {
     cg_fn *f = s->f;
     s->live = cg_alloc(f, f->reg_count, sizeof *s->live);
     s->uses = cg_alloc(f, f->reg_count, sizeof *s->uses);
+    s->last_piece = cg_alloc(f, f->reg_count, sizeof *s->last_piece);
     s->hint_def = cg_alloc(f, f->reg_count, sizeof *s->hint_def);
     s->hint_use = cg_alloc(f, f->reg_count, sizeof *s->hint_use);
     s->assigned = cg_alloc(f, f->reg_count, 1);
     s->spilled = cg_alloc(f, f->reg_count, 1);
     s->single = cg_single_defs(f);
-    if (!s->live || !s->uses || !s->hint_def || !s->hint_use || !s->assigned || !s->spilled || !s->single) return false;
+    if (!s->live || !s->uses || !s->last_piece || !s->hint_def || !s->hint_use || !s->assigned || !s->spilled ||
+        !s->single)
+        return false;
     memset(s->assigned, ISA_NO_REG, f->reg_count);
     if (!find_intervals(s) || !sort_by_start(s)) return false;
     for (uint32_t b = f->block_count; b--;)
@@ -289,6 +337,28 @@ static void rename_all(scan *s) {
     }
 }
 
+/* A move of what is there already. value[r]: same number, same value. */
+static bool drop_moves(cg_fn *f) {
+    uint32_t value[CG_VIRTUAL], last = 0;
+    if (!cg_blocks(f)) return false;
+    for (uint32_t b = 0; b < f->block_count; b++) {
+        for (uint32_t r = 0; r < CG_VIRTUAL; r++) value[r] = ++last;
+        for (uint32_t i = f->blocks[b].first; i < f->blocks[b].end; i++) {
+            cg_ins *in = &f->code[i];
+            bool moves = in->op == ISA_MOV;
+            uint32_t moved = moves ? value[in->a] : 0;
+            if (moves && value[in->d] == moved) in->op = ISA_NOP, in->d = in->a = 0;
+            ir_reg *defs[2];
+            for (uint32_t n = cg_defs(in, defs); n--;) value[*defs[n]] = moves ? moved : ++last;
+            if (in->op != ISA_CALL && in->op != ISA_CALLR) continue;
+            uint32_t written = clobbers_of(f, in) | ((1u << in->call->result_count) - 1);
+            for (uint32_t r = 0; r < CG_ARG_REGS; r++)
+                if (written >> r & 1) value[CG_PHYS(r)] = ++last;
+        }
+    }
+    return true;
+}
+
 bool cg_allocate(cg_fn *f) {
     for (;;) {
         scan s = {.f = f};
@@ -300,7 +370,7 @@ bool cg_allocate(cg_fn *f) {
         }
         if (!s.spill_count) {
             rename_all(&s);
-            return true;
+            return drop_moves(f);
         }
         if (!spill(&s)) return false;
     }

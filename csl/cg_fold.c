@@ -2,13 +2,14 @@
  *
  * For each register the walk knows the operation that made its value (a fact) and what it is a copy of, as long as the
  * operands have not been written since (versions) and no label came between (epochs). A register written once, by a
- * constant, is that constant everywhere. Instructions are rewritten in place; what becomes useless is left to cg_dead.
+ * constant, is that constant everywhere. An operation done before gives a copy of its result. Instructions are
+ * rewritten in place; what becomes useless is left to cg_dead.
  *
  * Addresses wrap at 16 bits, so additions of all widths may move into the offset of a load or store. */
 #include "csl/codegen.h"
 #include "isa/config.h"
 
-enum { CONSTANTS = 16, TRIES = 6 };
+enum { CONSTANTS = 16, RESULTS = 64, TRIES = 6 };
 
 typedef struct {
     uint32_t epoch, version_a, version_b;
@@ -19,6 +20,12 @@ typedef struct {
     uint32_t epoch, version;
     ir_reg of;
 } copy;
+
+/* An operation whose result a register holds: a second one with the same operands is a copy. */
+typedef struct {
+    uint32_t epoch, version, version_a, version_b, version_c;
+    cg_ins by;
+} result;
 
 typedef struct {
     cg_fn *f;
@@ -31,6 +38,7 @@ typedef struct {
         uint32_t value, epoch;
         ir_reg reg;
     } constants[CONSTANTS];
+    result results[RESULTS];
 } fold;
 
 /* ---- what is known ---- */
@@ -366,10 +374,40 @@ static void record_constant(fold *w, const cg_ins *in) {
     w->constants[k].reg = in->d;
 }
 
+static uint32_t version_of(const fold *w, ir_reg r) { return cg_is_virtual(r) ? w->version[r] : 0; }
+
+static bool may_repeat(const cg_ins *in) {
+    bool plain = cg_is_fixed_value(in) && in->op < ISA_SCALAR_OPS && in->op > ISA_MOVI && cg_is_virtual(in->d);
+    return plain && in->d != in->a && in->d != in->b && in->d != in->c;
+}
+
+static result *result_row(fold *w, const cg_ins *in) {
+    uint32_t h =
+        in->op * 0x9E3779B1u ^ in->a * 0x85EBCA6Bu ^ in->b * 0xC2B2AE35u ^ in->c ^ (uint32_t)in->imm * 0x27D4EB2Fu;
+    return &w->results[(h ^ h >> 15) % RESULTS];
+}
+
+static void reuse_result(fold *w, cg_ins *in) {
+    if (!may_repeat(in)) return;
+    const result *k = result_row(w, in);
+    bool same = k->epoch == w->epoch && k->by.op == in->op && k->by.a == in->a && k->by.b == in->b &&
+                k->by.c == in->c && k->by.imm == in->imm && k->by.slot == in->slot;
+    bool holds = same && w->version[k->by.d] == k->version && version_of(w, in->a) == k->version_a &&
+                 version_of(w, in->b) == k->version_b && version_of(w, in->c) == k->version_c;
+    if (holds && k->by.d != in->d) set_move(in, k->by.d);
+}
+
+static void record_result(fold *w, const cg_ins *in) {
+    if (!may_repeat(in)) return;
+    *result_row(w, in) =
+        (result){w->epoch, w->version[in->d], version_of(w, in->a), version_of(w, in->b), version_of(w, in->c), *in};
+}
+
 static bool walk_one(fold *w, cg_ins *in) {
     if (in->op == IR_LABEL) w->epoch++;
     use_originals(w, in);
     for (int i = 0; i < TRIES && fold_once(w, in); i++) use_originals(w, in);
+    reuse_result(w, in);
     ir_reg *defs[2];
     for (uint32_t n = cg_defs(in, defs); n--;) {
         w->version[*defs[n]]++;
@@ -378,6 +416,7 @@ static bool walk_one(fold *w, cg_ins *in) {
     if (!cg_is_pure(in) || !cg_is_virtual(in->d)) return true;
     if (in->op == ISA_MOV) record_move(w, in->d, in->a);
     else if (!record(w, in)) return false;
+    record_result(w, in);
     if (in->op == ISA_MOVI) record_constant(w, in);
     return true;
 }

@@ -18,28 +18,38 @@ typedef struct {
 
 typedef struct {
     cg_fn *f;
-    uint32_t *at, *low, *high;                   /* [label] place; first and last jump to it */
-    uint32_t *first_write, *last_write, *writes; /* [register] */
-    uint32_t *moved_to;                          /* [register] start of the loop it left, UINT32_MAX none */
+    uint32_t *at, *low, *high;        /* [label] place; first and last jump to it */
+    uint32_t *writes, *rows, *places; /* [register] how often written; first of its rows in places, which ascend */
+    uint32_t *moved_to;               /* [register] start of the loop it left, UINT32_MAX none */
     loop *loops;
     uint32_t loop_count;
     uint32_t *target; /* [instruction] where it goes, UINT32_MAX stays */
 } loops;
+
+static bool note_writes(loops *w) {
+    cg_fn *f = w->f;
+    uint32_t total = 0, *next = cg_alloc(f, f->reg_count, sizeof *next);
+    w->rows = cg_alloc(f, f->reg_count, sizeof *w->rows);
+    for (uint32_t r = 0; w->rows && r < f->reg_count; r++) w->rows[r] = total, total += w->writes[r];
+    w->places = cg_alloc(f, total, sizeof *w->places);
+    if (!next || !w->rows || !w->places) return false;
+    for (uint32_t i = 0; i < f->count; i++) {
+        ir_reg *defs[2];
+        for (uint32_t n = cg_defs(&f->code[i], defs); n--;) w->places[w->rows[*defs[n]] + next[*defs[n]]++] = i;
+    }
+    return true;
+}
 
 static bool survey(loops *w) {
     cg_fn *f = w->f;
     w->at = cg_alloc(f, f->label_count, sizeof *w->at);
     w->low = cg_alloc(f, f->label_count, sizeof *w->low);
     w->high = cg_alloc(f, f->label_count, sizeof *w->high);
-    w->first_write = cg_alloc(f, f->reg_count, sizeof *w->first_write);
-    w->last_write = cg_alloc(f, f->reg_count, sizeof *w->last_write);
     w->moved_to = cg_alloc(f, f->reg_count, sizeof *w->moved_to);
     w->target = cg_alloc(f, f->count, sizeof *w->target);
     w->loops = cg_alloc(f, f->label_count, sizeof *w->loops);
     w->writes = cg_def_counts(f);
-    if (!w->at || !w->low || !w->high || !w->first_write || !w->last_write || !w->moved_to || !w->target || !w->loops ||
-        !w->writes)
-        return false;
+    if (!w->at || !w->low || !w->high || !w->moved_to || !w->target || !w->loops || !w->writes) return false;
     memset(w->low, 0xff, f->label_count * sizeof *w->low);
     memset(w->moved_to, 0xff, f->reg_count * sizeof *w->moved_to);
     memset(w->target, 0xff, f->count * sizeof *w->target);
@@ -50,13 +60,8 @@ static bool survey(loops *w) {
             if (w->low[in->imm] == UINT32_MAX) w->low[in->imm] = i;
             w->high[in->imm] = i;
         }
-        ir_reg *defs[2];
-        for (uint32_t n = cg_defs(in, defs); n--;) {
-            if (!w->first_write[*defs[n]]) w->first_write[*defs[n]] = i + 1; /* 0: never */
-            w->last_write[*defs[n]] = i + 1;
-        }
     }
-    return true;
+    return note_writes(w);
 }
 
 /* Is every jump into the stretch from inside, but for one that may stand just above it? */
@@ -89,9 +94,15 @@ static void find_loops(loops *w) {
 /* ---- moving out ---- */
 
 static bool unchanged_in(const loops *w, ir_reg r, const loop *l) {
-    if (!cg_is_virtual(r) || !w->first_write[r]) return true;
-    if (w->moved_to[r] <= l->start) return true;
-    return w->last_write[r] - 1 < l->start || w->first_write[r] - 1 > l->end;
+    if (!cg_is_virtual(r) || w->moved_to[r] <= l->start) return true;
+    const uint32_t *places = w->places + w->rows[r];
+    uint32_t low = 0, high = w->writes[r]; /* first write not before the loop */
+    while (low < high) {
+        uint32_t middle = (low + high) / 2;
+        if (places[middle] < l->start) low = middle + 1;
+        else high = middle;
+    }
+    return low == w->writes[r] || places[low] > l->end;
 }
 
 static bool may_move(const loops *w, const cg_ins *in) {

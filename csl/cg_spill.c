@@ -67,7 +67,8 @@ static bool count_in_memory(spill *w, cg_ins in) {
     ir_reg counter = cg_new_reg(w->f);
     cg_ins less = {.op = ISA_ADDI, .d = counter, .a = counter, .imm = -1, .source = in.source, .line = in.line};
     cg_ins again = {.op = ISA_BNZ, .a = counter, .imm = in.imm, .source = in.source, .line = in.line};
-    return fetch(w, counter, in.d) && cg_push(w->f, less) && access_home(w, ISA_ST32, counter, in.d) && cg_push(w->f, again);
+    return fetch(w, counter, in.d) && cg_push(w->f, less) && access_home(w, ISA_ST32, counter, in.d) &&
+           cg_push(w->f, again);
 }
 
 static bool spill_one(spill *w, cg_ins in) {

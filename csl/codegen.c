@@ -95,7 +95,7 @@ static bool optimize(cg_fn *f) {
 
 static bool generate(cg *g, uint32_t index, diag *d) {
     cg_fn f = {.g = g, .fn = g->p->fns[index], .index = index};
-    bool ok = cg_load(&f) && optimize(&f) && cg_lower(&f) && cg_dead(&f) && cg_clean(&f) && cg_allocate(&f) &&
+    bool ok = cg_load(&f) && optimize(&f) && cg_lower(&f) && cg_dead(&f) && cg_clean(&f) && cg_split(&f) && cg_allocate(&f) &&
               cg_clean(&f) && cg_encode(&f);
     arena_reset(g->scratch);
     return ok || diag_oom(d, "code");

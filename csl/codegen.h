@@ -1,6 +1,6 @@
 /* Inside of the code generator: one function on its way from intermediate code to instructions.
  *
- *     load -> (clean, fold, dead code)* -> loops -> lower -> allocate (spill, again) -> clean -> encode
+ *     load -> (clean, fold, dead code)* -> loops -> lower -> split -> allocate (spill, again) -> clean -> encode
  *
  * Registers of cg_ins: 0 none; 1..16 are r0..r15 (CG_PHYS); from CG_VIRTUAL on virtual ones; IR_DSR marks stay. Every
  * pass rewrites f->code. Passes return false only when memory ends. All of it lives in g->scratch, which is emptied
@@ -111,6 +111,7 @@ bool cg_fold(cg_fn *f);     /* cg_fold.c: constants, copies, addresses, branches
 bool cg_join(cg_fn *f);     /* cg_join.c: results go where the move after them would put them */
 bool cg_loops(cg_fn *f);    /* cg_loop.c: constants out of loops, tests at their ends */
 bool cg_lower(cg_fn *f);    /* cg_lower.c: calls, returns, arguments in physical registers */
+bool cg_split(cg_fn *f);    /* cg_split.c: values of one block get registers of their own */
 bool cg_allocate(cg_fn *f); /* cg_alloc.c */
 /* cg_spill.c: registers r with home[r] live in the slot CG_SLOT(..) = home[r]; those with again[r] are computed anew at
  * each use. */

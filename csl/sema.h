@@ -160,6 +160,7 @@ struct csl_func {
     const csl_node *node;     /* FN */
     const char *name;
     bool is_task, generic;    /* generic: a comptime or anytype parameter */
+    bool refused;             /* an error was told where its body stands in a caller */
     int bound_id;             /* task id it is bound to, -1 */
     struct csl_instance *instances;
 };

@@ -227,6 +227,54 @@ static csl_value call_instance(csl_sema *s, calling *c) {
     return emit_call(s, call, c->result, memory, c->call);
 }
 
+/* ---- short functions stand where they are called ---- */
+
+enum { SHORT_NODES = 32 };
+
+/* Nodes of a short body; more than SHORT_NODES when it calls others, or holds what has a label. */
+static uint32_t size_of(const csl_node *n, uint32_t so_far) {
+    for (; n && so_far <= SHORT_NODES; n = n->next) {
+        bool plain = n->kind == CSL_BUILTIN ? !str_is(n->name, "map") : n->kind != CSL_CALL && n->kind != CSL_FOR && n->kind != CSL_WHILE;
+        if (!plain) return SHORT_NODES + 1;
+        so_far = size_of(n->a, so_far + 1);
+        if (n->kind != CSL_NAME && n->kind != CSL_MEMBER) so_far = size_of(n->b, so_far);
+        so_far = size_of(n->c, so_far);
+    }
+    return so_far;
+}
+
+/* Numbers come in registers, as for a call: known ones would be computed with by the rules of compile time. */
+static bool into_registers(csl_sema *s, calling *c) {
+    csl_binding *b = c->frame.top;
+    for (uint32_t i = c->count; i--; b = b->up) {
+        const csl_type *t = c->args[i].type;
+        bool number = t->kind == CSL_T_INT || t->kind == CSL_T_FLOAT || t->kind == CSL_T_BOOL || t->kind == CSL_T_ENUM;
+        if (c->known[i] || c->args[i].where != CSL_KNOWN || !number) continue;
+        ir_reg r[2] = {0};
+        if (t->words > 2 ? !csl_regs(s, c->args[i], c->call, r) : !(r[0] = csl_reg(s, c->args[i], c->call))) return false;
+        b->value = c->args[i] = csl_in_regs(t, r[0], r[1]);
+    }
+    return true;
+}
+
+static bool is_short(const calling *c) {
+    if (c->f->node->flags & CSL_NOINLINE || by_address(c->result) || c->result->comptime_only) return false;
+    for (uint32_t i = 0; i < c->count; i++)
+        if (by_address(c->args[i].type)) return false;
+    return size_of(c->f->node->c, 0) <= SHORT_NODES;
+}
+
+/* As if called: what is wrong with the body is said once. */
+static csl_value expand_short(csl_sema *s, calling *c) {
+    size_t errors = diag_error_count(s->d);
+    if (c->f->refused || !into_registers(s, c)) return CSL_NOTHING;
+    csl_value v = expand(s, c);
+    if (v.type || diag_error_count(s->d) == errors) return v;
+    c->f->refused = true;
+    csl_note(s, s->module, c->call, "'%s' is used here", c->f->name);
+    return v;
+}
+
 /* A few statements in a row, at most a return at their end. */
 static bool straight(const csl_node *body) {
     enum { MOST = 4 };
@@ -243,6 +291,7 @@ static csl_value carry_out(csl_sema *s, calling *c) {
     if (csl_folds(c->f, c->count, c->args, c->known, c->result)) return interpret(s, c);
     if (c->f->node->flags & CSL_INLINE || c->result->kind == CSL_T_ANYTYPE) return expand(s, c);
     if (s->map_call == c->call && straight(c->f->node->c)) return expand(s, c);
+    if (straight(c->f->node->c) && is_short(c)) return expand_short(s, c);
     return call_instance(s, c);
 }
 
