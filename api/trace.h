@@ -32,6 +32,15 @@ bool api_trace_write(api_trace *t, diag *d);
 bool api_trace_json(const api_trace *t, FILE *out, diag *d);
 bool api_trace_heat(const api_trace *t, FILE *out, diag *d);
 void api_trace_energy(const api_trace *t, strbuf *out);
+/* Joules by cause, in this order of rows; the last is the power of idle PEs over the time. */
+enum { API_CAUSES = 9 };
+typedef struct {
+    const char *name;
+    uint64_t count;
+    double joules;
+} api_cause;
+void api_energy_causes(const isa_wafer *w, uint64_t pes, const wse_counters *n, double seconds,
+                       api_cause out[API_CAUSES]);
 bool api_trace_memory(const api_trace *t, strbuf *out, diag *d);
 
 /* Costs by source line, the dearest first: by cycles of both kinds, then by place. */

@@ -4,21 +4,12 @@
 #include "api/trace.h"
 #include "base/units.h"
 
-enum { CAUSES = 9 };
-
-typedef struct {
-    const char *name;
-    uint64_t count;
-    double joules;
-} cause;
-
 static double of(const isa_wafer *w, uint64_t count, isa_energy e) { return (double)count * w->energy_pj[e] * 1e-12; }
 
-static void causes(const api_trace *t, const wse_counters *n, double seconds, cause out[CAUSES]) {
-    const isa_wafer *w = t->wafer;
-    uint64_t pes = (uint64_t)t->image->width * t->image->height;
+void api_energy_causes(const isa_wafer *w, uint64_t pes, const wse_counters *n, double seconds,
+                       api_cause out[API_CAUSES]) {
     uint64_t words = n->sram_words_read + n->sram_words_written, fetched = n->instructions + n->vector_ops;
-    cause all[CAUSES] = {
+    api_cause all[API_CAUSES] = {
         {"instruction fetch", fetched, of(w, fetched, ISA_E_FETCH)},
         {"SRAM words", words, of(w, words, ISA_E_SRAM)},
         {"float 16 operations", n->fp16_ops, of(w, n->fp16_ops, ISA_E_FP16)},
@@ -34,15 +25,15 @@ static void causes(const api_trace *t, const wse_counters *n, double seconds, ca
 
 void api_trace_energy(const api_trace *t, strbuf *out) {
     wse_counters n;
-    cause all[CAUSES];
+    api_cause all[API_CAUSES];
     double seconds = (double)wse_cycle(t->machine) / t->wafer->clock_hz, total = 0;
     double pes = (double)t->image->width * t->image->height;
     double limit = t->wafer->wafer_power_limit_w * pes / ((double)t->wafer->fabric_width * t->wafer->fabric_height);
     wse_counters_total(t->machine, &n);
-    causes(t, &n, seconds, all);
-    for (int k = 0; k < CAUSES; k++) total += all[k].joules;
+    api_energy_causes(t->wafer, (uint64_t)t->image->width * t->image->height, &n, seconds, all);
+    for (int k = 0; k < API_CAUSES; k++) total += all[k].joules;
     strbuf_adds(out, "\nenergy: estimates, from picojoules per event in the wafer's file\n");
-    for (int k = 0; k < CAUSES; k++)
+    for (int k = 0; k < API_CAUSES; k++)
         strbuf_addf(out, "  %-20s %12llu  %12s  %5.1f%%\n", all[k].name, (unsigned long long)all[k].count,
                     units_si(all[k].joules, "J").text, total > 0 ? 100 * all[k].joules / total : 0);
     strbuf_addf(out, "  %-20s %12s  %12s\n", "total", "", units_si(total, "J").text);

@@ -8,6 +8,8 @@
 
 typedef struct {
     const char *model, *prompt, *file, *system, *kernels;
+    const char *machine, *profile, *policy, *defects, *density;
+    int64_t layers, columns, unit_rows, defect_seed;
     int64_t tokens, threads, context, batch, top_k, repeat_last, seed;
     double temperature, top_p, min_p, repeat_penalty;
     int engine, weights, kv, prompt_bits, decode_bits, report;
@@ -15,7 +17,7 @@ typedef struct {
     bool raw, quiet, ignore_stop;
 } run_args;
 
-static const char *const engines[] = {"native", "oracle", NULL};
+static const char *const engines[] = {"native", "oracle", "wafer", NULL} /* as session_engine */;
 static const char *const weight_modes[] = {"resident", "streamed", NULL};
 static const char *const kv_types[] = {"f16", "f32", NULL};
 static const char *const digits[] = {"auto", "8", "16", NULL};
@@ -39,7 +41,8 @@ const cli_option cmd_run_options[] = {
                      "makes recent tokens less likely; 1 = off"),
     OPTION_INT_ROW(0, "repeat-last", run_args, repeat_last, 0, 1e6, "N", "64", "how many tokens are recent"),
     OPTION_INT_ROW(0, "seed", run_args, seed, 0, 9e15, "N", "1", "same seed, same text"),
-    OPTION_CHOICE_ROW(0, "engine", run_args, engine, engines, "native", "oracle: the plain f32 reference"),
+    OPTION_CHOICE_ROW(0, "engine", run_args, engine, engines, "native",
+                      "wafer: CSL kernels on a simulated wafer; oracle: the plain f32 reference"),
     OPTION_INT_ROW('t', "threads", run_args, threads, 0, 1024, "N", "0", "0 = one for each processor"),
     OPTION_STRING_ROW(0, "kernels", run_args, kernels, "NAME", NULL,
                       "amx, avx512, avx2 or portable; default: the best of this processor"),
@@ -55,6 +58,18 @@ const cli_option cmd_run_options[] = {
                       "streamed: layer by layer from the file, as they are used"),
     OPTION_BYTES_ROW(0, "resident-bytes", run_args, resident_bytes, 0, 9e18, "1G",
                      "with streamed: never more weights than this in memory"),
+    OPTION_INT_ROW(0, "layers", run_args, layers, 0, LLM_LAYERS_MAX, "N", "0",
+                   "only the first N layers, then the head: a part of a model that is too large to simulate"),
+    OPTION_STRING_ROW(0, "machine", run_args, machine, "NAME|FILE", "wse3", "the wafer: wse2, wse3 or a wafer file"),
+    OPTION_STRING_ROW(0, "profile", run_args, profile, "NAME", "vendor-sim", "of the wafer file"),
+    OPTION_STRING_ROW(0, "policy", run_args, policy, "NAME", "compact",
+                      "of the placement: compact, latency or square (ingot plan shows what they come to)"),
+    OPTION_INT_ROW(0, "columns", run_args, columns, 0, 8192, "N", "0", "columns on the wafer; 0 = searched"),
+    OPTION_INT_ROW(0, "unit-rows", run_args, unit_rows, 0, 8192, "N", "0", "rows for a KV head; 0 = searched"),
+    OPTION_STRING_ROW(0, "defects", run_args, defects, "FILE", NULL, "the wafer's dead PEs and links"),
+    OPTION_STRING_ROW(0, "defect-density", run_args, density, "D", NULL,
+                      "dead PEs drawn: 0.001 per mm2 of core, or 5e-5/pe"),
+    OPTION_INT_ROW(0, "defect-seed", run_args, defect_seed, 0, 9e15, "N", "0", "of the draw"),
     OPTION_CHOICE_ROW(0, "report", run_args, report, reports, "text", "json: one object with the text in it"),
     OPTION_FLAG_ROW('q', "quiet", run_args, quiet, "the generated text alone"),
     OPTIONS_END,
@@ -93,10 +108,32 @@ static void emit(void *arg, str text) {
     fflush(stdout);
 }
 
-static session_options options_of(const run_args *a, const char *path, progress *hashing, progress *loading) {
+/* The bar begins with the first word of the wafer, and goes before the text comes. */
+static void show_reading(void *arg, double fraction) {
+    progress *p = arg;
+    if (p->done == 0) progress_resume_at(p, 0);
+    if (fraction < 1) progress_update(p, fraction);
+    else progress_end(p);
+}
+
+static wafer_options wafer_options_of(const run_args *a, progress *loading, progress *reading) {
+    return (wafer_options){.machine = a->machine,
+                           .profile = a->profile,
+                           .plan = {.context = (uint32_t)a->context,
+                                    .policy = a->policy,
+                                    .columns = (uint32_t)a->columns,
+                                    .unit_rows = (uint32_t)a->unit_rows},
+                           .holes = {a->defects, a->density, (uint64_t)a->defect_seed},
+                           .loading = {progress_fraction, loading},
+                           .prompt = {show_reading, reading}};
+}
+
+static session_options options_of(const run_args *a, const char *path, progress *hashing, progress *loading,
+                                  progress *reading) {
     return (session_options){.model_path = path,
-                             .engine = a->engine ? ENGINE_ORACLE : ENGINE_NATIVE,
+                             .engine = (session_engine)a->engine,
                              .threads = (int)a->threads,
+                             .layers = (uint32_t)a->layers,
                              .native = {.kernels = a->kernels ? kern_by_name(str_from(a->kernels)) : NULL,
                                         .context = (uint32_t)a->context,
                                         .batch = (uint32_t)a->batch,
@@ -107,6 +144,7 @@ static session_options options_of(const run_args *a, const char *path, progress 
                                                     .resident_bytes = a->resident_bytes,
                                                     .progress = progress_fraction,
                                                     .progress_arg = loading}},
+                             .wafer = wafer_options_of(a, loading, reading),
                              .hashing = {progress_fraction, hashing}};
 }
 
@@ -157,8 +195,9 @@ int cmd_run(cli *c, int argc, char **argv) {
     const char *path = cli_model_path(c->memory, a.model, true, c->d);
     if (!path || !read_prompt(c, &a, &prompt)) return CLI_FAILED;
     progress hashing = progress_begin("recording the model's hashes", PROGRESS_FRACTION, 1),
-             loading = progress_begin("loading weights", PROGRESS_FRACTION, 1);
-    session_options o = options_of(&a, path, &hashing, &loading);
+             loading = progress_begin("loading weights", PROGRESS_FRACTION, 1),
+             reading = progress_begin("reading the prompt", PROGRESS_FRACTION, 1);
+    session_options o = options_of(&a, path, &hashing, &loading, &reading);
     session s;
     bool ok = session_open(&s, &o, c->d);
     progress_end(&hashing);

@@ -1,5 +1,6 @@
 #include "cli/run_report.h"
 #include "base/units.h"
+#include "cli/wafer_report.h"
 #include <stdatomic.h>
 #include <stdio.h>
 #include <sys/resource.h>
@@ -95,7 +96,10 @@ static void host_text(const run_report *r, strbuf *out) {
     const generation *g = r->g;
     const session *s = r->s;
     double decoded = g->tokens.count > 1 ? (double)g->tokens.count - 1 : 0;
-    strbuf_addf(out, "host     %s", s->native ? r->stats.kernels : "oracle (f32, one thread)");
+    strbuf_addf(out, "host     %s",
+                s->native  ? r->stats.kernels
+                : s->wafer ? "simulator of the wafer"
+                           : "oracle (f32, one thread)");
     if (s->native)
         strbuf_addf(out, " kernels, %d thread%s", pool_threads(s->threads), pool_threads(s->threads) > 1 ? "s" : "");
     strbuf_addf(out, "; loaded in %s\n", units_seconds(s->load_seconds).text);
@@ -138,6 +142,7 @@ void run_report_text(const run_report *r, strbuf *out) {
     strbuf_addf(out, "tokens   %zu of prompt, %zu generated (%s)\n", r->g->prompt_tokens, r->g->tokens.count,
                 stop_reason_text(r->g->stop));
     host_text(r, out);
+    if (r->s->wafer) wafer_report_text(r->s->wafer, r->g->prompt_tokens, out);
     for (int i = 0; i < REPORT_MACHINES; i++) {
         strbuf_addc(out, '\n');
         first_order_render(&r->predictions[i], out);
@@ -164,8 +169,11 @@ static void json_host(const run_report *r, strbuf *out) {
                 "\"host\": {\"engine\": \"%s\", \"load_seconds\": %.9g, \"prompt_seconds\": %.9g, \"decode_seconds\": "
                 "%.9g, \"peak_rss_bytes\": %llu, "
                 "\"store_bytes\": %llu",
-                s->native ? "native" : "oracle", s->load_seconds, g->prompt_seconds, g->decode_seconds,
-                (unsigned long long)r->peak_rss_bytes, (unsigned long long)r->store_bytes);
+                s->native  ? "native"
+                : s->wafer ? "wafer"
+                           : "oracle",
+                s->load_seconds, g->prompt_seconds, g->decode_seconds, (unsigned long long)r->peak_rss_bytes,
+                (unsigned long long)r->store_bytes);
     if (s->native) {
         const weights_stats *w = &r->stats.weights;
         shares b = shares_of(&r->verdict);
@@ -210,6 +218,10 @@ void run_report_json(const run_report *r, strbuf *out) {
     for (size_t i = 0; i < r->g->tokens.count; i++) strbuf_addf(out, "%s%d", i ? ", " : "", r->g->tokens.ids[i]);
     strbuf_adds(out, "],\n");
     json_host(r, out);
+    if (r->s->wafer) {
+        strbuf_adds(out, ",\n");
+        wafer_report_json(r->s->wafer, r->g->prompt_tokens, out);
+    }
     strbuf_adds(out, ",\n\"first_order_predictions\": [\n");
     for (int i = 0; i < REPORT_MACHINES; i++) {
         if (i) strbuf_adds(out, ",\n");

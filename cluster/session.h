@@ -10,17 +10,20 @@
 #ifndef INGOT_CLUSTER_SESSION_H
 #define INGOT_CLUSTER_SESSION_H
 #include "cluster/memoryx.h"
+#include "cluster/wafer.h"
 #include "llm/native.h"
 #include "llm/ref.h"
 #include "llm/sample.h"
 
-typedef enum { ENGINE_NATIVE, ENGINE_ORACLE } session_engine;
+typedef enum { ENGINE_NATIVE, ENGINE_ORACLE, ENGINE_WAFER } session_engine;
 
 typedef struct {
     const char *model_path;
     session_engine engine;
-    int threads; /* 0 = all CPUs */
-    native_options native;
+    int threads;     /* 0 = all CPUs; of the wafer's simulator, too */
+    uint32_t layers; /* only the first so many, then the head; 0 = all */
+    native_options native; /* the oracle takes its context from here */
+    wafer_options wafer;   /* threads are those above */
     memoryx_progress hashing; /* of the model's first opening */
 } session_options;
 
@@ -28,8 +31,9 @@ typedef struct {
     llm_model *model;
     llm_store *store;
     pool *threads;
-    native *native; /* one of the two is NULL */
+    native *native; /* two of the three are NULL */
     ref *oracle;
+    wafer *wafer;
     tokenizer *tokens;
     float *logits;          /* [vocab] */
     uint32_t context, used; /* tokens */

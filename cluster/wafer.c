@@ -149,6 +149,7 @@ static void write_i32(uint16_t *at, uint32_t i, int32_t v) { memcpy(at + 2 * (si
 /* One launch of `step`, watched while it runs. */
 typedef struct {
     uint32_t rounds, batch, given;
+    wafer_work *work;
     void (*take)(void *arg, int32_t token); /* NULL: nobody asks */
     void *arg;
     uint32_t taken;
@@ -161,9 +162,9 @@ static void watch(wafer *w, call *c, uint64_t since) {
     const uint16_t *found = first_head_pe(w, WAFER_GENERATED);
     while (c->take && c->taken < c->rounds && read_i32(found, c->taken) != NOT_YET)
         c->take(c->arg, read_i32(found, c->taken++));
-    if (c->take || !w->prompt.fn || !(c->predicted_cycles > 0)) return;
+    if (c->work != &w->stats.prompt || !w->prompt.fn) return;
     double part = (double)(host_cycle(w->host) - since) / c->predicted_cycles;
-    w->prompt.fn(w->prompt.arg, c->done + c->share * (part < 1 ? part : 1));
+    w->prompt.fn(w->prompt.arg, c->done + c->share * (part < 0.99 ? part : 0.99));
 }
 
 static host_arg u16_arg(uint32_t v) { return (host_arg){.kind = HOST_ARG_UINT, .bits = 16, .whole = v}; }
@@ -184,8 +185,7 @@ static bool step(wafer *w, call *c, diag *d) {
         watch(w, c, since);
     }
     w->position += tokens;
-    wafer_account(w, c->batch > 1 ? &w->stats.prompt : &w->stats.decode, tokens, since, &before,
-                  clock_seconds() - clock);
+    wafer_account(w, c->work, tokens, since, &before, clock_seconds() - clock);
     return true;
 }
 
@@ -215,6 +215,7 @@ bool wafer_forward(wafer *w, const int32_t *ids, size_t count, float *logits, di
     for (size_t at = 0; at < count;) {
         uint32_t n = count - at < chunk ? (uint32_t)(count - at) : chunk;
         call c = {.rounds = 1,
+                  .work = count > 1 ? &w->stats.prompt : &w->stats.decode,
                   .batch = n,
                   .given = n,
                   .done = (double)at / (double)count,
@@ -224,13 +225,14 @@ bool wafer_forward(wafer *w, const int32_t *ids, size_t count, float *logits, di
         if (!step(w, &c, d)) return false;
         at += n;
     }
+    if (count > 1 && w->prompt.fn) w->prompt.fn(w->prompt.arg, 1);
     if (logits) read_logits(w, logits);
     return true;
 }
 
 bool wafer_greedy(wafer *w, int32_t token, uint32_t count, void (*take)(void *arg, int32_t token), void *arg, diag *d) {
     if (count > w->plan.steps_max) count = w->plan.steps_max;
-    call c = {.rounds = count, .batch = 1, .given = 1, .take = take, .arg = arg};
+    call c = {.rounds = count, .work = &w->stats.decode, .batch = 1, .given = 1, .take = take, .arg = arg};
     if (!check_tokens(w, &token, 1, count, d)) return false;
     write_i32(first_head_pe(w, WAFER_FORCED), 0, token);
     return step(w, &c, d);

@@ -46,7 +46,7 @@ uint32_t wafer_context(const wafer *w);
 
 /* ---- what it took ---- */
 
-/* Of all calls of one kind. Phases: sums over layers of the mean over a region's PEs. */
+/* Of all calls of one kind. Phases: sums over layers of the mean over a region's first row; of the head, its first PE. */
 typedef struct {
     uint64_t tokens, calls, cycles;
     double host_seconds;

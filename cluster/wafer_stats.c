@@ -28,17 +28,16 @@ void wafer_clear_spent(wafer *w) {
         }
 }
 
-/* Mean over the PEs of rows [top, top + rows), added to out. */
-static void add_spent(wafer *w, uint32_t top, uint32_t rows, double *out, int phases) {
-    double share = 1.0 / ((double)rows * w->image->width);
-    for (uint32_t y = top; y < top + rows; y++)
-        for (uint32_t x = 0; x < w->image->width; x++) {
-            uint32_t spent[SPENT];
-            const uint16_t *at = wafer_at(w, x, y, WAFER_SPENT);
-            if (!at) continue;
-            memcpy(spent, at, sizeof spent);
-            for (int i = 0; i < phases; i++) out[i] += share * spent[i];
-        }
+/* Mean over the first `columns` PEs of row y, added to out. The first row of a region is on the way of every sum: what
+ * it took is what the region took. */
+static void add_spent(wafer *w, uint32_t y, uint32_t columns, double *out, int phases) {
+    for (uint32_t x = 0; x < columns; x++) {
+        uint32_t spent[SPENT];
+        const uint16_t *at = wafer_at(w, x, y, WAFER_SPENT);
+        if (!at) continue;
+        memcpy(spent, at, sizeof spent);
+        for (int i = 0; i < phases; i++) out[i] += (double)spent[i] / columns;
+    }
 }
 
 static void add_counters(wse_counters *to, const wse_counters *now, const wse_counters *before) {
@@ -52,8 +51,8 @@ void wafer_account(wafer *w, wafer_work *to, uint64_t tokens, uint64_t since_cyc
     wse_counters now;
     wse_counters_total(w->simulator, &now);
     add_counters(&to->counters, &now, before);
-    for (uint32_t i = 0; i < w->plan.layers; i++) add_spent(w, i * w->plan.rows, w->plan.rows, to->layer, PLAN_PHASES);
-    add_spent(w, wafer_first_head_row(w), w->plan.head_rows, to->head, PLAN_HEAD_PHASES_COUNT);
+    for (uint32_t i = 0; i < w->plan.layers; i++) add_spent(w, i * w->plan.rows, w->plan.width, to->layer, PLAN_PHASES);
+    add_spent(w, wafer_first_head_row(w), 1, to->head, PLAN_HEAD_PHASES_COUNT); /* column 0 alone chooses */
     wafer_clear_spent(w);
     to->tokens += tokens;
     to->calls++;

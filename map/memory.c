@@ -1,13 +1,13 @@
 /* Memory of a PE, item by item: the arrays of kernels/transformer as their tiles make them, and what the compiler was
- * seen to need beside them. The engine compares with the compiled program (cluster/wafer.c), so that a kernel that
+ * seen to need beside them. Tests compare with the compiled programs (tests/test_wafer_model.c), so that a kernel that
  * grows is noticed. */
 #include "map/plan.h"
 
 enum {
-    /* Bytes of instructions, descriptors and small variables of a layer's and the head's program, WSE-3. */
-    LAYER_CODE_BYTES = 14336,
-    HEAD_CODE_BYTES = 10240,
-    STACK_BYTES = 512,
+    /* Instructions, stack, descriptors and small variables of a layer's and the head's program, and a little room for
+     * what families differ in. */
+    LAYER_CODE_BYTES = 7168,
+    HEAD_CODE_BYTES = 3584,
     PLACE_BYTES = 2 * 8 + 2 + 4 * 16, /* place, position, spent */
     F16 = 2,
     F32 = 4,
@@ -16,6 +16,7 @@ enum {
 uint32_t plan_memory_limit(const isa_wafer *w) { return ISA_SRAM_WORDS * 2 - w->reserved_bytes; }
 
 static uint32_t clamp(uint64_t bytes) { return bytes < UINT32_MAX ? (uint32_t)bytes : UINT32_MAX; }
+static uint64_t larger(uint64_t a, uint64_t b) { return a > b ? a : b; }
 
 static void add_up(plan_memory *m, const isa_wafer *w) {
     m->total = clamp((uint64_t)m->weights + m->norms + m->kv + m->rope + m->buffers + m->tokens + m->code);
@@ -30,12 +31,14 @@ static uint64_t norm_elements(const plan *p) {
     return n;
 }
 
-/* Vectors between operations: x, its normed copy (f16) and a sum; q, k, v of the unit; scores and sums of attention;
- * outputs of the MLP. */
+/* Vectors between operations: x, its normed copy and a scratch; the row's part of qkv or up; q, k, v of the unit;
+ * scores and sums of attention; hidden values of the MLP; inputs of a product as f16. */
 static uint64_t layer_buffers(const plan *p) {
-    uint64_t wide = 3ull * p->d_tile + p->qkv_tile + p->up_tile + (2ull * p->group + 4) * p->head_size +
-                    (uint64_t)p->slots * p->group + 2ull * p->group + (p->rope_style ? 3ull * p->rope_dims / 2 : 0);
-    return F32 * wide + F16 * ((uint64_t)p->d_tile + p->o_tile + p->mlp_tile) + PLACE_BYTES;
+    uint64_t wide = 3ull * p->d_tile + larger(p->qkv_tile, p->up_tile) + (uint64_t)p->unit_rows * p->qkv_tile +
+                    p->mlp_tile + (uint64_t)p->slots * p->group + 2ull * p->head_size +
+                    larger((uint64_t)p->unit_rows * p->o_tile, (uint64_t)p->group * p->head_size) + 2ull * p->group;
+    if (p->rope_style) wide += 3ull * p->rope_dims / 2;
+    return F32 * wide + F16 * larger(p->d_tile, larger(p->o_tile, p->mlp_tile)) + PLACE_BYTES;
 }
 
 void plan_layer_memory(const plan *p, const isa_wafer *w, plan_memory *out) {
@@ -45,7 +48,7 @@ void plan_layer_memory(const plan *p, const isa_wafer *w, plan_memory *out) {
                          .kv = clamp(2ull * F16 * p->slots * p->head_size),
                          .rope = p->rope_style ? F32 * 2 * p->rope_dims : 0,
                          .buffers = clamp(layer_buffers(p)),
-                         .code = LAYER_CODE_BYTES + STACK_BYTES};
+                         .code = LAYER_CODE_BYTES};
     add_up(out, w);
 }
 
@@ -53,9 +56,9 @@ void plan_head_memory(const plan *p, const isa_wafer *w, plan_memory *out) {
     uint64_t tables = p->tied ? 1 : 2;
     *out = (plan_memory){.weights = clamp(F16 * tables * p->vocab_tile * p->d_tile),
                          .norms = clamp(F32 * (1ull + (p->norm != 0)) * p->d_tile),
-                         .buffers = clamp(F32 * (4ull * p->d_tile + p->vocab_tile) + F16 * p->d_tile + PLACE_BYTES),
+                         .buffers = clamp(F32 * (2ull * p->d_tile + p->vocab_tile) + F16 * p->d_tile + PLACE_BYTES),
                          .tokens = 2 * F32 * p->steps_max,
-                         .code = HEAD_CODE_BYTES + STACK_BYTES};
+                         .code = HEAD_CODE_BYTES};
     add_up(out, w);
 }
 

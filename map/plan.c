@@ -189,6 +189,7 @@ static void try_layer(search *s, plan *p) {
     plan_layer_memory(p, s->wafer, &p->layer_memory);
     if (!s->nearest.width || p->layer_memory.total < s->nearest.layer_memory.total) s->nearest = *p;
     if (!fits(&p->layer_memory)) return;
+    if (!s->options->row_group) p->row_group = plan_row_group(p, s->wafer);
     uint32_t n = head_choices(s, p, heads);
     for (uint32_t i = 0; i < n; i++) try_head(s, p, heads[i]);
 }
@@ -205,9 +206,9 @@ static void run(search *s) {
     uint32_t low = o->unit_rows ? o->unit_rows : 1;
     uint32_t high = o->unit_rows ? least(o->unit_rows, s->rows_max / p.units) : unit_max;
     for (uint32_t width = from; width <= to; width++) {
-        p.row_group = o->row_group && o->row_group < width ? o->row_group : plan_row_group(width, s->wafer);
         for (uint32_t unit_rows = low; unit_rows <= high; unit_rows++) {
             set_layer_tiles(&p, width, unit_rows);
+            p.row_group = o->row_group && o->row_group < width ? o->row_group : width;
             try_layer(s, &p);
         }
     }

@@ -137,7 +137,7 @@ uint32_t plan_vocab_tile_max(const plan *p,
                              const isa_wafer *w); /* rows of the table that a PE has room for; 0 = none */
 
 void plan_cycles_at(const plan *p, const isa_wafer *w, uint32_t position, plan_cycles *out);
-uint32_t plan_row_group(uint32_t width, const isa_wafer *w); /* the fastest way to cut a line into groups */
+uint32_t plan_row_group(const plan *p, const isa_wafer *w); /* the fastest way to cut its rows into groups */
 
 static inline uint32_t plan_tiles(uint64_t n, uint64_t parts) { return (uint32_t)((n + parts - 1) / parts); }
 #endif
