@@ -6,7 +6,7 @@
 enum {
     /* Instructions, stack, descriptors and small variables of a layer's and the head's program, and a little room for
      * what families differ in. */
-    LAYER_CODE_BYTES = 7168,
+    LAYER_CODE_BYTES = 8448,
     HEAD_CODE_BYTES = 3584,
     PLACE_BYTES = 2 * 8 + 2 + 4 * 16, /* place, position, spent */
     F16 = 2,

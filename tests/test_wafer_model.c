@@ -15,7 +15,7 @@
 #include <unistd.h>
 #include <cmocka.h>
 
-enum { TOKENS = 11, CONTEXT = 48 };
+enum { TOKENS = 11, CONTEXT = 48, MEMORY_ROOM = 3000 };
 
 /* Of the logits' deviation: rounding to f16 of inputs, keys and values through a few layers. */
 #define TOLERANCE 0.005
@@ -113,6 +113,17 @@ static void check(const fixture *f, int tokens, double tolerance) {
         fail_msg("%s: after %d tokens the logits differ by %g of their deviation", f->m->name, tokens, d);
 }
 
+/* What the plan says a PE needs is what the compiled programs need, or a little more. */
+static void check_memory(const wafer *w) {
+    const plan *p = wafer_plan(w);
+    const wafer_stats *s = wafer_get_stats(w);
+    if (getenv("SHOW"))
+        fprintf(stderr, "layer %u of %u, head %u of %u bytes\n", s->layer_bytes, p->layer_memory.total, s->head_bytes,
+                p->head_memory.total);
+    assert_in_range(s->layer_bytes, p->layer_memory.total - MEMORY_ROOM, p->layer_memory.total);
+    assert_in_range(s->head_bytes, p->head_memory.total - MEMORY_ROOM, p->head_memory.total);
+}
+
 /* A prompt in chunks (there are more tokens than layers), then one by one. */
 static void check_family(const synth_options *o, const plan_options *p) {
     fixture f;
@@ -125,6 +136,7 @@ static void check_family(const synth_options *o, const plan_options *p) {
         check(&f, i + 1, TOLERANCE);
     }
     assert_int_equal(wafer_position(w), TOKENS);
+    check_memory(w);
     wafer_free(w);
     close_model(&f);
 }
