@@ -5,6 +5,7 @@
 
 #include "csl/csl.h"
 #include "isa/defects.h"
+#include "isa/routes.h"
 #include "debug/debug.h"
 
 /* The folder that holds lib/ and data/machines: $INGOT_ROOT, else beside the executable or libingot.so, or the prefix.

@@ -317,6 +317,7 @@ static isa_image *compile(api_cslc *c, arena *a, strbuf *print, diag *d) {
     isa_image *m = csl_compile(c->input, &c->csl, d);
     if (!m) return NULL;
     if (check_fabric(m, c, d) && api_write_folder(m, c, d)) {
+        isa_check_routes(m, d);
         if (c->verbose) print_summary(m, c, print);
         return m;
     }

@@ -239,6 +239,7 @@ isa_image *api_layout_compile(str json, const char *folder, diag *d) {
         isa_image_free(m);
         m = NULL;
     }
+    if (m) isa_check_routes(m, d);
     json_decref(o);
     arena_free(a);
     return m;

@@ -1,5 +1,6 @@
 /* The table of commands, and those that are short. */
 #include "debug/internal.h"
+#include "isa/routes.h"
 #include <ctype.h>
 #include <stdlib.h>
 
@@ -114,6 +115,11 @@ static void do_print(debug *g, char *rest) {
 static void do_x(debug *g, char *rest) { debug_show_memory(g, rest); }
 static void do_code(debug *g, char *rest) { (void)rest, debug_show_code(g); }
 static void do_waits(debug *g, char *rest) { debug_show_waits(g, rest); }
+static void do_routes(debug *g, char *rest) {
+    (void)rest;
+    isa_check_routes(g->image, g->d);
+    if (!*diag_text(g->d)) debug_say(g, "no mistake in the routes is known\n");
+}
 static void do_info(debug *g, char *rest) {
     char *what = rest;
     while (*rest && !isspace((unsigned char)*rest)) rest++;
@@ -231,6 +237,7 @@ static const command commands[] = {
     {"x", "", "WORD | VALUE [COUNT]", "memory, in words", do_x},
     {"code", "dc", "", "instructions around the next one", do_code},
     {"waits", "wa", "[at PES]", "who waits for what", do_waits},
+    {"routes", "", "", "mistakes of the routes, as cslc tells them", do_routes},
     {"info", "i", "WHAT",
      "break colors counters dsrs functions pes queues registers router [COLOR] sources symbols tasks vectors", do_info},
     {"detach", "det", "", "let the program run on without the debugger", do_detach},

@@ -85,7 +85,7 @@ static void run_command(debug *g, const char *line) {
     strbuf_adds(&copy, line);
     diag_clear(g->d);
     if (copy.data && !copy.oom) debug_command(g, copy.data);
-    if (diag_error_count(g->d) && !g->quit) debug_say(g, "%s", diag_text(g->d));
+    if (!g->quit) debug_say(g, "%s", diag_text(g->d));
     strbuf_free(&copy);
 }
 
