@@ -203,6 +203,30 @@ static bool same_name(const char *full, const char *name) {
     return !strcmp(full, name) || (dot && !strcmp(dot + 1, name));
 }
 
+/* "fn NAME(" or "task NAME(" in a line. */
+static bool declares(str line, const char *name) {
+    size_t n = strlen(name);
+    for (size_t i = 3; i + n < line.n; i++) {
+        bool there = !memcmp(line.p + i, name, n) && line.p[i + n] == '(' && line.p[i - 1] == ' ';
+        if (there && (!memcmp(line.p + i - 3, "fn ", 3) || (i >= 5 && !memcmp(line.p + i - 5, "task ", 5))))
+            return true;
+    }
+    return false;
+}
+
+/* A function that stands in its callers has no entry: the lines of its body have. */
+static bool inlined_spots(debug *g, const char *name, spots *s) {
+    for (uint32_t source = 0; source < g->image->source_count && !s->count; source++) {
+        str line;
+        for (uint32_t k = 1; debug_source_line(g, source, k, &line); k++) {
+            if (!declares(line, name)) continue;
+            debug_say(g, "'%s' stands in its callers: ", name);
+            return line_spots(g, source, k, s);
+        }
+    }
+    return false;
+}
+
 static bool function_spots(debug *g, const char *name, spots *s) {
     for (uint32_t i = 0; i < g->image->program_count; i++) {
         const isa_program *p = &g->image->programs[i];
@@ -210,7 +234,7 @@ static bool function_spots(debug *g, const char *name, spots *s) {
             if (same_name(p->functions[k].name, name) && !is_stub(p, p->functions[k].first))
                 add_spot(s, i, p->functions[k].first);
     }
-    return s->count || s->oom ||
+    return s->count || s->oom || inlined_spots(g, name, s) ||
            diag_error(g->d,
                       "no function or task '%s'; `info functions` lists those of a PE, and a place is FILE:LINE, "
                       "NAME, task ID or *INSTRUCTION",

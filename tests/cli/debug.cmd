@@ -8,7 +8,10 @@ done
 ingot debug wse3 <<'END'
 break square at 1,0
 break done at 2..2,0
+break plus at 1,0
 launch begin 2.5
+delete 3
+continue
 where
 print table
 print table[1, 2]
