@@ -22,8 +22,8 @@ enum {
     TILE_CYCLES = 90,
     SLOT_CYCLES = 270,
     ELEMENT_CYCLES = 190,
-    NORM_CYCLES = 370,  /* square root, divisions, operations whose length is 1 */
-    EMBED_CYCLES = 300, /* conversions of a token's number, looking for its row */
+    NORM_CYCLES = 370,   /* square root, divisions, operations whose length is 1 */
+    EMBED_CYCLES = 300,  /* conversions of a token's number, looking for its row */
     CHOICE_CYCLES = 450, /* which of a PE's logits is the best one */
 };
 #define COLUMN_CYCLES 14.5 /* of one input in @map: no descriptor is loaded anew */
@@ -51,9 +51,12 @@ static double sum_and_copy(const isa_wafer *w, double pes, double group, double 
     return chain(w, pes, group, length) + copy(w, pes, length);
 }
 
+/* CHAIN (g + n / g) - hop g is least where g = sqrt(n CHAIN / (CHAIN - hop)); whole numbers near it are tried. */
 uint32_t plan_row_group(const plan *p, const isa_wafer *w) {
-    uint32_t best = p->width;
-    for (uint32_t g = 2; g < p->width; g++)
+    double even =
+        w->hop_cycles < CHAIN_CYCLES ? sqrt((double)p->width * CHAIN_CYCLES / (CHAIN_CYCLES - w->hop_cycles)) : 1;
+    uint32_t best = p->width, from = even > 4 ? (uint32_t)even - 3 : 2;
+    for (uint32_t g = from; g < from + 7 && g < p->width; g++)
         if (chain(w, p->width, g, p->up_tile) < chain(w, p->width, best, p->up_tile)) best = g;
     return best;
 }

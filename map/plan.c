@@ -196,6 +196,11 @@ static void try_layer(search *s, plan *p) {
 
 static uint32_t least(uint64_t a, uint64_t b) { return (uint32_t)(a < b ? a : b); }
 
+/* More PEs that get no smaller tiles are PEs for nothing: they are not tried. */
+static bool same_tiles(const plan *a, const plan *b) {
+    return a->qkv_tile == b->qkv_tile && a->o_tile == b->o_tile && a->mlp_tile == b->mlp_tile;
+}
+
 static void run(search *s) {
     const plan_options *o = s->options;
     plan p;
@@ -206,8 +211,11 @@ static void run(search *s) {
     uint32_t low = o->unit_rows ? o->unit_rows : 1;
     uint32_t high = o->unit_rows ? least(o->unit_rows, s->rows_max / p.units) : unit_max;
     for (uint32_t width = from; width <= to; width++) {
+        if (width > from && plan_tiles(p.d_model, width) == p.d_tile) continue;
         for (uint32_t unit_rows = low; unit_rows <= high; unit_rows++) {
+            plan before = p;
             set_layer_tiles(&p, width, unit_rows);
+            if (unit_rows > low && same_tiles(&before, &p)) continue;
             p.row_group = o->row_group && o->row_group < width ? o->row_group : width;
             try_layer(s, &p);
         }

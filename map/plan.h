@@ -12,7 +12,7 @@
  * Matrices are cut into equal tiles; what does not divide is padded with zeros (plan.padding says how much), heads are
  * never merged or split over units. Weights and the KV cache are f16, vectors between operations f32.
  *
- * The search tries every width and every unit_rows that the wafer has room for, and keeps what fits the memory of a PE
+ * The search tries every width and unit_rows that make some tile smaller and that the wafer has room for, and keeps what fits the memory of a PE
  * (map/memory.c) on the fewest wafers; among these the policy decides, with the cycles of map/cycles.c. First-order
  * numbers: the same formulas for every model, checked against the machine in docs/wafer-models.md.
  *

@@ -4,9 +4,7 @@
  * Tolerance: weights are f16 here and there (the models are written as F16); what differs is that inputs of products
  * and the KV cache are f16 on the wafer. */
 #include "base/mem.h"
-#include "cluster/memoryx.h"
-#include "cluster/wafer.h"
-#include "llm/ref.h"
+#include "cluster/session.h"
 #include "llm/synth.h"
 #include <math.h>
 #include <setjmp.h>
@@ -37,6 +35,7 @@ static int remove_folder(void **state) {
 }
 
 typedef struct {
+    char path[128];
     diag *d;
     llm_model *m;
     llm_store *store;
@@ -60,10 +59,9 @@ static synth_options of(const char *family, uint32_t layers, uint32_t width, uin
 
 static void open_model(fixture *f, const synth_options *o) {
     static int models;
-    char path[128];
-    snprintf(path, sizeof path, "%s/model%d.gguf", folder, models++);
     *f = (fixture){.d = diag_new()};
-    if (!synth_write(o, path, 1, NULL, NULL, f->d) || !(f->m = llm_model_open(path, f->d)) ||
+    snprintf(f->path, sizeof f->path, "%s/model%d.gguf", folder, models++);
+    if (!synth_write(o, f->path, 1, NULL, NULL, f->d) || !(f->m = llm_model_open(f->path, f->d)) ||
         !(f->store = memoryx_open_file(f->m, (memoryx_progress){0}, f->d)))
         fail_msg("%s", diag_text(f->d));
     f->expected = mem_alloc_n((size_t)TOKENS * o->vocab, sizeof(float));
@@ -236,6 +234,48 @@ static void test_greedy_and_rewind(void **state) {
     close_model(&f);
 }
 
+/* ---- sessions ---- */
+
+enum { LONG = 13 }; /* more than one launch of greedy tokens */
+
+static generation say(fixture *f, session_engine engine, uint32_t layers, float temperature, uint32_t *used) {
+    session s;
+    generation g;
+    session_options o = {.model_path = f->path, .engine = engine, .threads = 1, .layers = layers};
+    o.native.context = o.wafer.plan.context = CONTEXT;
+    o.wafer.plan.policy = "compact";
+    token_list prompt = {.ids = f->ids, .count = 5};
+    generate_options how = {.sample = {.temperature = temperature, .top_p = 1, .repeat_penalty = 1, .seed = 5},
+                            .tokens_max = LONG,
+                            .ignore_stop = true};
+    if (!session_open(&s, &o, f->d) || !session_generate(&s, &prompt, &how, &g, f->d)) fail_msg("%s", diag_text(f->d));
+    *used = s.used;
+    if (engine == ENGINE_WAFER) assert_int_equal(wafer_position(s.wafer), s.used);
+    session_close(&s);
+    return g;
+}
+
+/* Same text as the oracle's, whether the wafer chooses or the host draws; also of a slice of the model. */
+static void test_sessions(void **state) {
+    (void)state;
+    fixture f;
+    synth_options o = of("qwen3", 3, 66, 4, 2, 22, 94);
+    open_model(&f, &o);
+    for (int i = 0; i < 3; i++) {
+        uint32_t layers = i == 1 ? 2 : 0, used[2];
+        float temperature = i == 2 ? 0.8f : 0;
+        generation want = say(&f, ENGINE_ORACLE, layers, temperature, &used[0]),
+                   got = say(&f, ENGINE_WAFER, layers, temperature, &used[1]);
+        assert_int_equal(want.tokens.count, LONG);
+        assert_int_equal(got.tokens.count, LONG);
+        assert_memory_equal(want.tokens.ids, got.tokens.ids, LONG * sizeof *got.tokens.ids);
+        assert_int_equal(used[0], used[1]);
+        token_list_free(&want.tokens);
+        token_list_free(&got.tokens);
+    }
+    close_model(&f);
+}
+
 /* ---- same bits, other cycles ---- */
 
 static void test_threads_and_holes(void **state) {
@@ -296,11 +336,17 @@ static void test_refusals(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_llama),    cmocka_unit_test(test_llama_untied_long_rope),
-        cmocka_unit_test(test_qwen2),    cmocka_unit_test(test_qwen3),
-        cmocka_unit_test(test_gemma3),   cmocka_unit_test(test_gpt2),
-        cmocka_unit_test(test_policies), cmocka_unit_test(test_greedy_and_rewind),
-        cmocka_unit_test(test_refusals), cmocka_unit_test(test_threads_and_holes),
+        cmocka_unit_test(test_llama),
+        cmocka_unit_test(test_llama_untied_long_rope),
+        cmocka_unit_test(test_qwen2),
+        cmocka_unit_test(test_qwen3),
+        cmocka_unit_test(test_gemma3),
+        cmocka_unit_test(test_gpt2),
+        cmocka_unit_test(test_policies),
+        cmocka_unit_test(test_greedy_and_rewind),
+        cmocka_unit_test(test_sessions),
+        cmocka_unit_test(test_refusals),
+        cmocka_unit_test(test_threads_and_holes),
     };
     return cmocka_run_group_tests(tests, make_folder, remove_folder);
 }
