@@ -227,7 +227,10 @@ static csl_value call_instance(csl_sema *s, calling *c) {
     return emit_call(s, call, c->result, memory, c->call);
 }
 
-/* ---- short functions stand where they are called ---- */
+/* ---- short functions stand where they are called ----
+ *
+ * Those that give a value: their code has the line of the call. What is called for its effect stays a function, so that a debugger
+ * can stop there and step over it. */
 
 enum { SHORT_NODES = 32 };
 
@@ -258,7 +261,7 @@ static bool into_registers(csl_sema *s, calling *c) {
 }
 
 static bool is_short(const calling *c) {
-    if (c->f->node->flags & CSL_NOINLINE || by_address(c->result) || c->result->comptime_only) return false;
+    if (c->f->node->flags & CSL_NOINLINE || by_address(c->result) || !c->result->words || c->result->comptime_only) return false;
     for (uint32_t i = 0; i < c->count; i++)
         if (by_address(c->args[i].type)) return false;
     return size_of(c->f->node->c, 0) <= SHORT_NODES;
@@ -268,7 +271,10 @@ static bool is_short(const calling *c) {
 static csl_value expand_short(csl_sema *s, calling *c) {
     size_t errors = diag_error_count(s->d);
     if (c->f->refused || !into_registers(s, c)) return CSL_NOTHING;
+    bool outermost = !s->line_at;
+    if (outermost) s->line_at = c->call, s->line_module = s->module;
     csl_value v = expand(s, c);
+    if (outermost) s->line_at = NULL;
     if (v.type || diag_error_count(s->d) == errors) return v;
     c->f->refused = true;
     csl_note(s, s->module, c->call, "'%s' is used here", c->f->name);
