@@ -19,13 +19,12 @@
     X(N_MLP_B, "n_mlp_b", 32, p->d_tile)                                                                               \
     X(N_ATTN_POST, "n_attn_post", 32, p->d_tile)                                                                       \
     X(N_MLP_POST, "n_mlp_post", 32, p->d_tile)                                                                         \
-    X(N_Q, "n_q", 32, p->head_size)                                                                                    \
-    X(N_K, "n_k", 32, p->head_size)                                                                                    \
+    X(N_QK, "n_qk", 32, p->qkv_tile)                                                                                   \
     X(B_QKV, "b_qkv", 32, p->qkv_tile)                                                                                 \
     X(B_UP, "b_up", 32, p->up_tile)                                                                                    \
     X(B_O, "b_o", 32, p->d_tile)                                                                                       \
     X(B_DOWN, "b_down", 32, p->d_tile)                                                                                 \
-    X(ROPE, "rope", 32, 2 * (uint64_t)p->rope_dims)                                                                    \
+    X(ROPE, "rope", 32, 2 * (uint64_t)p->qkv_tile)                                                                     \
     X(W_HEAD, "w_head", 16, (uint64_t)p->d_tile * p->vocab_tile)                                                       \
     X(W_EMBED, "w_embed", 16, (uint64_t)p->d_tile * p->vocab_tile)                                                     \
     X(N_OUT, "n_out", 32, p->d_tile)                                                                                   \

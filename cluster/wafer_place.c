@@ -140,12 +140,27 @@ static uint64_t part(uint64_t total, uint64_t first, uint64_t tile) {
     return first >= total ? 0 : total - first < tile ? total - first : tile;
 }
 
+/* Where element `dim` of a head of q or k lies on the wafer, whose pairs for the rotary embedding are neighbours. The
+ * same order for q and for k leaves their products as they are. */
+static uint32_t turned_dim(const plan *p, uint32_t dim) {
+    uint32_t half = p->rope_dims / 2;
+    if (p->rope_style != ROPE_HALVES || dim >= 2 * half) return dim;
+    return dim < half ? 2 * dim : 2 * (dim - half) + 1;
+}
+
+/* Row of the unit's matrix for row k of the `n` that begin at `base`. */
+static uint64_t row_in_unit(const plan *p, uint64_t base, uint64_t k) {
+    uint64_t head = k / p->head_size;
+    bool is_v = base + k >= (p->group + 1ull) * p->head_size;
+    return base + (is_v ? k : head * p->head_size + turned_dim(p, (uint32_t)(k % p->head_size)));
+}
+
 /* Rows of a unit's matrix [q of its heads; k; v] begin at `base` for this tensor; each unit takes `n` rows of it. */
 static bool place_of_unit(reader *r, uint32_t top, const llm_tensor *t, uint64_t tensor_first, uint64_t base,
                           uint64_t n) {
     const plan *p = &r->w->plan;
     for (uint64_t k = 0; k < p->units * n; k++) {
-        uint64_t in_unit = base + k % n;
+        uint64_t in_unit = row_in_unit(p, base, k % n);
         uint32_t y = top + (uint32_t)(k / n * p->unit_rows + in_unit / p->qkv_tile);
         if (!deal_over_columns(r, t, tensor_first + k, WAFER_W_QKV, y, (uint32_t)(in_unit % p->qkv_tile), p->qkv_tile))
             return false;
@@ -218,13 +233,18 @@ static bool place_blocks(reader *r, const llm_tensor *t, wafer_symbol s, uint32_
     return true;
 }
 
-static bool place_everywhere(reader *r, const llm_tensor *t, wafer_symbol s, uint32_t top) {
+/* Weights of the norms of q and k heads: each row has those of its part of the unit's matrix; v is left as it is. */
+static bool place_head_norm(reader *r, const llm_tensor *t, uint32_t first_head, uint32_t heads, uint32_t top) {
     const plan *p = &r->w->plan;
     const float *v = t ? read_row(r, t, 0) : NULL;
-    if (!v) return !t;
-    for (uint32_t y = top; y < top + p->rows; y++)
+    if (!v && t) return false;
+    for (uint32_t k = 0; t && k < p->units * heads * p->head_size; k++) {
+        uint32_t in_heads = k % (heads * p->head_size), dim = in_heads % p->head_size;
+        uint64_t in_unit = row_in_unit(p, (uint64_t)first_head * p->head_size, in_heads);
+        uint32_t y = top + (uint32_t)(k / (heads * p->head_size) * p->unit_rows + in_unit / p->qkv_tile);
         for (uint32_t x = 0; x < p->width; x++)
-            for (uint32_t k = 0; k < p->head_size; k++) put_f32(wafer_at(r->w, x, y, s), k, v[k]);
+            put_f32(wafer_at(r->w, x, y, WAFER_N_QK), in_unit % p->qkv_tile, first_head <= p->group ? v[dim] : 1);
+    }
     return true;
 }
 
@@ -234,7 +254,7 @@ static bool place_unit_bias(reader *r, uint32_t top, const llm_tensor *t, uint64
     const float *v = t ? read_row(r, t, 0) : NULL;
     if (!v) return !t;
     for (uint64_t k = 0; k < p->units * n; k++) {
-        uint64_t in_unit = base + k % n;
+        uint64_t in_unit = row_in_unit(p, base, k % n);
         uint32_t y = top + (uint32_t)(k / n * p->unit_rows + in_unit / p->qkv_tile);
         put_f32(wafer_at(r->w, 0, y, WAFER_B_QKV), in_unit % p->qkv_tile, v[first + k]);
     }
@@ -272,7 +292,9 @@ static bool place_norms(reader *r, uint32_t top, const llm_layer *l) {
                   {l->attn_post_norm, WAFER_N_ATTN_POST}, {l->ffn_post_norm, WAFER_N_MLP_POST}};
     for (size_t i = 0; i < sizeof blocks / sizeof *blocks; i++)
         if (!place_blocks(r, blocks[i].t, blocks[i].s, top, r->w->plan.rows)) return false;
-    return place_everywhere(r, l->q_norm, WAFER_N_Q, top) && place_everywhere(r, l->k_norm, WAFER_N_K, top);
+    uint32_t group = r->w->plan.group;
+    return place_head_norm(r, l->q_norm, 0, group, top) && place_head_norm(r, l->k_norm, group, 1, top) &&
+           place_head_norm(r, l->k_norm, group + 1, 1, top);
 }
 
 /* ---- tables ---- */
@@ -329,31 +351,48 @@ static void place_places(wafer *w) {
         }
 }
 
-/* cos, sin of `position`, [dims / 2] each, into rows 0 and 1 of the table; of one step, without magnitude, into 2, 3.
- */
-static void put_angles(wafer *w, const rope_table *t, uint32_t position, uint32_t y, float *scratch) {
-    uint32_t half = t->dims / 2;
+enum { COS, SIN, STEP_COS, STEP_SIN, ANGLE_ROWS };
+
+/* cos, sin of `position` and, without magnitude, of one step, [dims / 2] each. */
+typedef struct {
+    uint32_t half;
+    float *row[ANGLE_ROWS];
+} angles;
+
+static void angles_of(angles *a, const rope_table *t, uint32_t position) {
     rope_table step = *t;
     step.magnitude = 1;
-    rope_angles(t, position, scratch, scratch + half);
-    rope_angles(&step, 1, scratch + 2 * half, scratch + 3 * half);
-    for (uint32_t x = 0; x < w->plan.width; x++) {
-        uint16_t *at = wafer_at(w, x, y, WAFER_ROPE);
-        if (at) memcpy(at, scratch, 4 * half * sizeof *scratch);
+    rope_angles(t, position, a->row[COS], a->row[SIN]);
+    rope_angles(&step, 1, a->row[STEP_COS], a->row[STEP_SIN]);
+    a->half = t->dims / 2;
+}
+
+/* Angles of the pairs that row `y` has of its unit's matrix; v and what the rotation leaves alone are turned by none.
+ */
+static void put_angles(wafer *w, const angles *a, uint32_t y) {
+    const plan *p = &w->plan;
+    uint32_t pairs = p->qkv_tile / 2, first = y % p->rows % p->unit_rows * p->qkv_tile;
+    for (uint32_t k = 0; k < ANGLE_ROWS * pairs; k++) {
+        uint32_t row = k / pairs, at = first + 2 * (k % pairs), pair = at % p->head_size / 2;
+        bool turns = at < (p->group + 1) * p->head_size && pair < a->half;
+        float v = turns ? a->row[row][pair] : row == COS || row == STEP_COS;
+        for (uint32_t x = 0; x < p->width; x++) put_f32(wafer_at(w, x, y, WAFER_ROPE), k, v);
     }
 }
 
 void wafer_set_position(wafer *w, uint32_t position) {
     const plan *p = &w->plan;
-    float scratch[2 * 16384]; /* head sizes are at most 2^14 (llm/model.c) */
+    float rows[ANGLE_ROWS][8192]; /* head sizes are at most 2^14 (llm/model.c) */
+    angles a = {.row = {rows[COS], rows[SIN], rows[STEP_COS], rows[STEP_SIN]}};
     for (uint32_t y = 0; y < w->image->height; y++) {
         uint32_t layer = y / p->rows;
         for (uint32_t x = 0; x < w->image->width; x++) {
             uint16_t *at = wafer_at(w, x, y, WAFER_POSITION);
             if (at) *at = (uint16_t)position;
         }
-        if (layer < p->layers && p->rope_style)
-            put_angles(w, &w->rope[w->model->config.windowed[layer]], position, y, scratch);
+        if (layer >= p->layers || !p->rope_style) continue;
+        if (y % p->rows == 0) angles_of(&a, &w->rope[w->model->config.windowed[layer]], position);
+        put_angles(w, &a, y);
     }
     w->position = position;
 }

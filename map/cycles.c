@@ -81,11 +81,13 @@ static double attention_sums(const plan *p, const isa_wafer *w) {
            p->group * (2 * VECTOR_CYCLES + vector_op(w, ISA_D_FMULS, p->head_size)) + copy(w, p->width, p->o_tile);
 }
 
+/* A row turns its own part, and its table by one step; then it stands among zeros, ready to be gathered. */
 static double rope(const plan *p, const isa_wafer *w) {
-    double half = p->rope_dims / 2.0;
-    double turn = 4 * vector_op(w, ISA_D_FMULS, half) + 2 * vector_op(w, ISA_D_FADDS, half), n = 0;
-    if (p->rope_style) n += (p->group + 2.0) * (turn + CALL_CYCLES);
-    if (p->qk_norm) n += (p->group + 1.0) * (3 * vector_op(w, ISA_D_FMULS, p->head_size) + NORM_CYCLES);
+    double half = p->qkv_tile / 2.0;
+    double turn = 4 * vector_op(w, ISA_D_FMULS, half) + 2 * vector_op(w, ISA_D_FADDS, half);
+    double n = vector_op(w, ISA_D_FMOVS, (double)p->unit_rows * p->qkv_tile) + vector_op(w, ISA_D_FMOVS, p->qkv_tile);
+    if (p->rope_style) n += 2 * (turn + CALL_CYCLES);
+    if (p->qk_norm) n += 4 * vector_op(w, ISA_D_FMULS, p->qkv_tile) + (p->group + 1.0) * NORM_CYCLES;
     return n;
 }
 
@@ -94,8 +96,8 @@ static void layer(const plan *p, const isa_wafer *w, uint32_t position, double o
     out[PLAN_WAIT] = w->hop_cycles * p->rows + p->d_tile + copy(w, p->rows, p->d_tile);
     out[PLAN_NORM] = (2 + 2.0 * p->post_norm) * norm(p, w);
     out[PLAN_QKV] = tile(w, p->d_tile, p->qkv_tile);
-    out[PLAN_QKV_SUM] = sum_and_copy(w, p->width, p->row_group, p->qkv_tile) +
-                        sum_and_copy(w, p->unit_rows, p->unit_rows, unit) + vector_op(w, ISA_D_FMOVS, unit);
+    out[PLAN_QKV_SUM] =
+        sum_and_copy(w, p->width, p->row_group, p->qkv_tile) + sum_and_copy(w, p->unit_rows, p->unit_rows, unit);
     out[PLAN_ROPE] = rope(p, w);
     out[PLAN_ATTENTION] = attention(p, position);
     out[PLAN_ATTENTION_SUM] = attention_sums(p, w);

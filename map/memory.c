@@ -26,7 +26,7 @@ static void add_up(plan_memory *m, const isa_wafer *w) {
 /* The norms' weights and the biases. */
 static uint64_t norm_elements(const plan *p) {
     uint64_t n = 2ull * p->d_tile * (1 + (p->norm != 0) + p->post_norm);
-    if (p->qk_norm) n += 2ull * p->head_size;
+    if (p->qk_norm) n += p->qkv_tile;
     if (p->bias) n += p->qkv_tile + p->up_tile + 2ull * p->d_tile;
     return n;
 }
@@ -36,8 +36,9 @@ static uint64_t norm_elements(const plan *p) {
 static uint64_t layer_buffers(const plan *p) {
     uint64_t wide = 3ull * p->d_tile + larger(p->qkv_tile, p->up_tile) + (uint64_t)p->unit_rows * p->qkv_tile +
                     p->mlp_tile + (uint64_t)p->slots * p->group + 2ull * p->head_size +
-                    larger((uint64_t)p->unit_rows * p->o_tile, (uint64_t)p->group * p->head_size) + 2ull * p->group;
-    if (p->rope_style) wide += 3ull * p->rope_dims / 2;
+                    larger((uint64_t)p->unit_rows * p->o_tile, (uint64_t)p->group * p->head_size) + 3ull * p->group;
+    if (p->rope_style) wide += 3ull * p->qkv_tile / 2;
+    if (p->qk_norm) wide += p->qkv_tile + p->group + 1;
     return F32 * wide + F16 * larger(p->d_tile, larger(p->o_tile, p->mlp_tile)) + PLACE_BYTES;
 }
 
@@ -46,7 +47,7 @@ void plan_layer_memory(const plan *p, const isa_wafer *w, plan_memory *out) {
     *out = (plan_memory){.weights = clamp(F16 * weights),
                          .norms = clamp(F32 * norm_elements(p)),
                          .kv = clamp(2ull * F16 * p->slots * p->head_size),
-                         .rope = p->rope_style ? F32 * 2 * p->rope_dims : 0,
+                         .rope = p->rope_style ? F32 * 2 * p->qkv_tile : 0,
                          .buffers = clamp(layer_buffers(p)),
                          .code = LAYER_CODE_BYTES};
     add_up(out, w);

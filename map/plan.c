@@ -118,6 +118,7 @@ static void set_layer_tiles(plan *p, uint32_t width, uint32_t unit_rows) {
     p->rows = p->units * unit_rows;
     p->d_tile = plan_tiles(p->d_model, width);
     p->qkv_tile = plan_tiles(unit, unit_rows);
+    p->qkv_tile += p->qkv_tile % 2; /* pairs of the rotary embedding stay together */
     p->o_tile = plan_tiles((uint64_t)p->group * p->head_size, unit_rows);
     p->mlp_tile = plan_tiles(p->mlp_width, p->rows);
     p->up_tile = p->gated ? 2 * p->mlp_tile : p->mlp_tile;
