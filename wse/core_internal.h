@@ -92,7 +92,7 @@ typedef struct {
     uint32_t s0, s1, d; /* queues, FABRIC_NO_QUEUE */
     uint16_t s0_slots, s1_slots, d_slots;
     uint8_t color;
-    bool fits;
+    bool fits, pairs;
 } core_stream;
 
 /* A vector operation. */
@@ -266,6 +266,7 @@ uint32_t vop_transform(const core *c, uint32_t data); /* .control_transform */
 /* dsd_plain.c: one element of the most common operations with the fabric */
 typedef enum { PLAIN_MOVED, PLAIN_WAIT, PLAIN_OTHER } plain_result; /* OTHER: the general road has to decide */
 bool plain_operation(const wse *m, uint32_t pe, const core_vop *v);
+bool plain_pairs(const wse *m, uint32_t pe, const core_vop *v); /* as plain, but two elements of 16 bits to a wavelet and a cycle */
 plain_result plain_step(wse *m, uint32_t pe, core_vop *v, uint64_t now);
 
 /* core_stream.c */

@@ -69,8 +69,7 @@ static bool vops_load(wse *m, uint32_t pe, core *c) {
         if (!vop_ok(m, q, v)) return false;
         v->fabric = leaves_memory(v->d.kind) || leaves_memory(v->s0.kind) || leaves_memory(v->s1.kind);
         v->plain = plain_operation(m, pe, v);
-        v->stream = (core_stream){0};
-        if (v->plain) stream_prepare(m, pe, v);
+        stream_prepare(m, pe, v);
     }
     threads_ports(c, pool);
     return true;

@@ -36,6 +36,8 @@ static bool ring_of_source(const wse *m, uint32_t pe, const core_operand *o, uin
 void stream_prepare(const wse *m, uint32_t pe, core_vop *v) {
     core_stream *s = &v->stream;
     *s = (core_stream){.d = FABRIC_NO_QUEUE, .color = v->d.color};
+    s->pairs = !v->plain && plain_pairs(m, pe, v);
+    if (!v->plain && !s->pairs) return;
     if (!ring_of_source(m, pe, &v->s0, &s->s0, &s->s0_slots) || !ring_of_source(m, pe, &v->s1, &s->s1, &s->s1_slots))
         return;
     if (v->d.kind == ISA_FABOUT) s->d = fabric_out_ring(m, pe, v->d.queue, &s->color, &s->d_slots);
@@ -51,33 +53,44 @@ static inline stream_result wait_for(const run *r, core_vop *v, core_wait what, 
     return STREAM_WAIT;
 }
 
-/* Looks without taking. */
-static inline stream_result look(run *r, core_vop *v, const core_operand *o, uint32_t place, uint32_t slots,
-                                 uint32_t *value) {
-    if (place != FABRIC_NO_QUEUE) {
-        wse_queue *q = queue_at(r, place);
-        if (!q->count) {
-            q->want = 1;
-            return wait_for(r, v, CORE_WAIT_INPUT, o->port);
-        }
-        const wse_wavelet *w = &q->e[q->head];
-        uint32_t wait = wavelet_wait(w, r->t);
-        if (wait) {
-            if (r->t + wait < r->soonest) r->soonest = r->t + wait;
-            return wait_for(r, v, CORE_WAIT_INPUT, o->port);
-        }
-        /* Would the router have found it full since `now`? Then it must not be emptied before its time. */
-        if (w->control || (r->t > r->now && q->count + (uint32_t)(r->t - 1 - r->now) >= slots)) return STREAM_STOP;
-        *value = o->words == 2 ? w->data : w->data & 0xffff;
-    } else if (o->kind == ISA_MEM1D) {
-        int64_t at = o->base + (int64_t)(o->start + v->position) * o->stride * o->words;
-        if (at < 0 || at + o->words > ISA_SRAM_WORDS) return STREAM_STOP;
-        const uint16_t *p = r->memory + at;
-        *value = o->words == 2 ? p[0] | (uint32_t)p[1] << 16 : p[0];
-    } else {
-        *value = o->value;
+/* The wavelet at the head of an input queue. Looks without taking. */
+static inline stream_result look(run *r, core_vop *v, uint8_t port, uint32_t place, uint32_t slots, uint32_t *data) {
+    wse_queue *q = queue_at(r, place);
+    if (!q->count) {
+        q->want = 1;
+        return wait_for(r, v, CORE_WAIT_INPUT, port);
     }
+    const wse_wavelet *w = &q->e[q->head];
+    uint32_t wait = wavelet_wait(w, r->t);
+    if (wait) {
+        if (r->t + wait < r->soonest) r->soonest = r->t + wait;
+        return wait_for(r, v, CORE_WAIT_INPUT, port);
+    }
+    /* Would the router have found it full since `now`? Then it must not be emptied before its time. */
+    if (w->control || (r->t > r->now && q->count + (uint32_t)(r->t - 1 - r->now) >= slots)) return STREAM_STOP;
+    *data = w->data;
     return STREAM_MOVED;
+}
+
+static inline uint16_t *word_at(const run *r, const core_operand *o, uint32_t position) {
+    int64_t at = o->base + (int64_t)(o->start + position) * o->stride * o->words;
+    return at >= 0 && at + o->words <= ISA_SRAM_WORDS ? r->memory + at : NULL;
+}
+
+/* Can the operands give and take? The data of inputs come back; nothing has changed. `n` elements from memory. */
+static inline stream_result ready(run *r, core_vop *v, uint32_t n, uint32_t data[2]) {
+    const core_stream *s = &v->stream;
+    stream_result ok = STREAM_MOVED;
+    if (s->s0 != FABRIC_NO_QUEUE) ok = look(r, v, v->s0.port, s->s0, s->s0_slots, &data[0]);
+    if (ok == STREAM_MOVED && v->s0.kind == ISA_MEM1D && !word_at(r, &v->s0, v->position + n - 1)) return STREAM_STOP;
+    if (ok == STREAM_MOVED && s->s1 != FABRIC_NO_QUEUE) ok = look(r, v, v->s1.port, s->s1, s->s1_slots, &data[1]);
+    if (ok != STREAM_MOVED) return ok;
+    if (v->s1.kind == ISA_MEM1D && !word_at(r, &v->s1, v->position + n - 1)) return STREAM_STOP;
+    if (s->d == FABRIC_NO_QUEUE) return word_at(r, &v->d, v->position + n - 1) ? STREAM_MOVED : STREAM_STOP;
+    if (queue_at(r, s->d)->count < s->d_slots) return STREAM_MOVED;
+    if (r->t > r->now || n > 1) return STREAM_STOP; /* the first of a pair needs no room */
+    fabric_out_full(r->m, r->pe, v->d.queue);
+    return wait_for(r, v, CORE_WAIT_OUTPUT, v->d.queue);
 }
 
 static inline void take(run *r, uint32_t place, uint32_t slots, uint32_t port) {
@@ -89,9 +102,8 @@ static inline void take(run *r, uint32_t place, uint32_t slots, uint32_t port) {
 static inline void put(run *r, const core_vop *v, uint32_t value) {
     const core_stream *s = &v->stream;
     wse_queue *q = queue_at(r, s->d);
-    uint32_t at = q->head + q->count, ready = (uint32_t)r->t + r->m->cores->out_cycles;
-    value = v->d.words == 2 ? value : (value & 0xffff) | v->index;
-    q->e[at >= s->d_slots ? at - s->d_slots : at] = (wse_wavelet){value, ready, s->color, 0, ISA_RAMP, 0};
+    uint32_t at = q->head + q->count, ready_at = (uint32_t)r->t + r->m->cores->out_cycles;
+    q->e[at >= s->d_slots ? at - s->d_slots : at] = (wse_wavelet){value, ready_at, s->color, 0, ISA_RAMP, 0};
     if (!q->count++) fabric_out_first(r->m, r->pe, v->d.queue, r->t + r->m->cores->out_cycles);
 }
 
@@ -110,35 +122,52 @@ static inline uint32_t compute(const run *r, core_vop *v, uint32_t a, uint32_t b
     return value;
 }
 
-/* One element at r->t, as plain_step. */
-static inline stream_result element(run *r, core_vop *v) {
-    const core_stream *s = &v->stream;
-    uint32_t a, b, value;
-    if (v->position + 1 >= v->length) return STREAM_STOP;
-    stream_result ok = look(r, v, &v->s0, s->s0, s->s0_slots, &a);
-    if (ok == STREAM_MOVED) ok = look(r, v, &v->s1, s->s1, s->s1_slots, &b);
-    if (ok != STREAM_MOVED) return ok;
-    int64_t to = 0;
-    if (s->d != FABRIC_NO_QUEUE) {
-        if (queue_at(r, s->d)->count >= s->d_slots) {
-            if (r->t > r->now) return STREAM_STOP;
-            fabric_out_full(r->m, r->pe, v->d.queue);
-            return wait_for(r, v, CORE_WAIT_OUTPUT, v->d.queue);
-        }
-    } else {
-        to = v->d.base + (int64_t)(v->d.start + v->position) * v->d.stride * v->d.words;
-        if (to < 0 || to + v->d.words > ISA_SRAM_WORDS) return STREAM_STOP;
-    }
-    if (s->s0 != FABRIC_NO_QUEUE) take(r, s->s0, s->s0_slots, v->s0.port);
-    if (s->s1 != FABRIC_NO_QUEUE) take(r, s->s1, s->s1_slots, v->s1.port);
-    value = compute(r, v, a, b);
-    if (s->d != FABRIC_NO_QUEUE) {
-        put(r, v, value);
-    } else {
-        r->memory[to] = (uint16_t)value;
-        if (v->d.words == 2) r->memory[to + 1] = (uint16_t)(value >> 16);
+static inline uint32_t source(const run *r, const core_vop *v, const core_operand *o, uint32_t data) {
+    if (o->kind == ISA_FABIN) return o->words == 2 ? data : data & 0xffff;
+    if (o->kind != ISA_MEM1D) return o->value;
+    const uint16_t *p = word_at(r, o, v->position);
+    return o->words == 2 ? p[0] | (uint32_t)p[1] << 16 : p[0];
+}
+
+/* One element; what leaves for the fabric comes back. */
+static inline uint32_t element(run *r, core_vop *v, const uint32_t data[2]) {
+    uint32_t value = compute(r, v, source(r, v, &v->s0, data[0]), source(r, v, &v->s1, data[1]));
+    if (v->stream.d == FABRIC_NO_QUEUE) {
+        uint16_t *to = word_at(r, &v->d, v->position);
+        to[0] = (uint16_t)value;
+        if (v->d.words == 2) to[1] = (uint16_t)(value >> 16);
     }
     v->position++;
+    return value;
+}
+
+/* The first element of a pair lies inside the memory too. */
+static inline stream_result ready_first(const run *r, const core_vop *v) {
+    const core_operand *all[] = {&v->d, &v->s0, &v->s1};
+    for (int k = 0; k < 3; k++)
+        if (all[k]->kind == ISA_MEM1D && !word_at(r, all[k], v->position)) return STREAM_STOP;
+    return STREAM_MOVED;
+}
+
+/* As plain_step, and the same for two elements in one wavelet. */
+static inline stream_result step(run *r, core_vop *v) {
+    const core_stream *s = &v->stream;
+    uint32_t data[2] = {0, 0}, value, n = s->pairs ? 2 : 1;
+    if (v->position + n >= v->length || (s->pairs && (v->position & 1))) return STREAM_STOP;
+    stream_result ok = ready(r, v, n, data);
+    if (ok != STREAM_MOVED) return ok;
+    if (s->pairs && ready_first(r, v) != STREAM_MOVED) return STREAM_STOP;
+    if (s->s0 != FABRIC_NO_QUEUE) take(r, s->s0, s->s0_slots, v->s0.port);
+    if (s->s1 != FABRIC_NO_QUEUE) take(r, s->s1, s->s1_slots, v->s1.port);
+    value = element(r, v, data);
+    if (s->pairs) {
+        uint32_t high[2] = {data[0] >> 16, data[1] >> 16}, first = value & 0xffff;
+        value = first | element(r, v, high) << 16;
+        if (s->d != FABRIC_NO_QUEUE) v->held = first;
+    } else if (s->d != FABRIC_NO_QUEUE && v->d.words == 1) {
+        value = (value & 0xffff) | v->index;
+    }
+    if (s->d != FABRIC_NO_QUEUE) put(r, v, value);
     return STREAM_MOVED;
 }
 
@@ -163,7 +192,7 @@ static inline stream_result cycle(run *r, core_vop *pool, uint64_t *next) {
     if (all & (all - 1)) n = threads_order(c, pool, r->t, order, next);
     else if (pool[order[0]].ready > r->t) *next = pool[order[0]].ready, n = 0;
     for (uint32_t i = 0; i < n; i++) {
-        stream_result ok = element(r, &pool[order[i]]);
+        stream_result ok = step(r, &pool[order[i]]);
         if (ok == STREAM_MOVED) moved(r, &pool[order[i]], order[i]);
         if (ok != STREAM_WAIT) return ok;
     }

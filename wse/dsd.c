@@ -220,7 +220,7 @@ vector_result vector_issue(wse *m, uint32_t pe, core *c, const core_instr *in, u
     v.length = length_of(&v);
     rate_of(m, pe, &v);
     v.plain = plain_operation(m, pe, &v);
-    if (v.plain) stream_prepare(m, pe, &v);
+    stream_prepare(m, pe, &v);
     bool at_once = !v.async && !c->alive && !v.fabric && (v.length <= AT_ONCE || v.length == UINT32_MAX);
     if (!at_once && c->time > now) return VECTOR_SYNC;
     c->n[CORE_N_vector_ops]++;

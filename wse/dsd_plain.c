@@ -4,18 +4,21 @@
  */
 #include "wse/core_internal.h"
 
-static bool plain_operand(const wse *m, uint32_t pe, const core_operand *o) {
+static bool plain_operand(const wse *m, uint32_t pe, const core_operand *o, uint8_t lanes) {
     const isa_shape *s = &wse_program(m, pe)->shapes[o->shape];
     if (o->kind == OPERAND_NONE || o->kind == OPERAND_REG || o->kind == ISA_MEM1D) return true;
-    if (o->kind == ISA_FABIN) return o->lanes == 1;
-    return o->kind == ISA_FABOUT && o->lanes == 1 && !s->zero_source && !s->control_transform && !s->control;
+    if (o->kind == ISA_FABIN) return o->lanes == lanes;
+    return o->kind == ISA_FABOUT && o->lanes == lanes && !s->zero_source && !s->control_transform && !s->control;
 }
 
-bool plain_operation(const wse *m, uint32_t pe, const core_vop *v) {
-    return v->fabric && !v->wavelet_index && v->op != ISA_D_DFILT && v->elements == 1 &&
-           v->d.kind != OPERAND_REG && plain_operand(m, pe, &v->d) && plain_operand(m, pe, &v->s0) &&
-           plain_operand(m, pe, &v->s1);
+static bool all_plain(const wse *m, uint32_t pe, const core_vop *v, uint8_t lanes) {
+    return v->fabric && !v->wavelet_index && v->op != ISA_D_DFILT && v->elements == lanes && v->d.kind != OPERAND_REG &&
+           plain_operand(m, pe, &v->d, lanes) && plain_operand(m, pe, &v->s0, lanes) &&
+           plain_operand(m, pe, &v->s1, lanes);
 }
+
+bool plain_operation(const wse *m, uint32_t pe, const core_vop *v) { return all_plain(m, pe, v, 1); }
+bool plain_pairs(const wse *m, uint32_t pe, const core_vop *v) { return all_plain(m, pe, v, 2) && v->cycles == 1; }
 
 static inline uint16_t *word_at(uint16_t *memory, const core_operand *o, uint32_t position) {
     int64_t address = o->base + (int64_t)(o->start + position) * o->stride * o->words;

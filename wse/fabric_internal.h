@@ -220,7 +220,7 @@ typedef struct {
  * to. */
 typedef struct {
     uint64_t *store, *soon, *next_slot; /* the routers' slots of now + hop and now + 1 */
-    uint32_t mask, capacity, now, ready, next;
+    uint32_t mask, capacity, ready;
     int32_t step[MESH_DIRS];
 } tick_facts;
 
@@ -302,7 +302,13 @@ static inline void heat(fabric *f, band *b, uint32_t pe, uint32_t lane_no, uint6
 /* ---- router.c, router_control.c, router_ports.c, fabric.c ---- */
 
 void router_facts(const fabric *f, band *b, uint64_t now); /* before the ticks of a cycle */
-void router_tick(fabric *f, band *b, uint32_t pe, uint64_t now);
+void router_tick(fabric *f, band *b, uint32_t pe, uint64_t now); /* router_fast.c */
+void router_inject(fabric *f, band *b, router *r, uint32_t pe, uint64_t now);
+void router_lanes(fabric *f, band *b, uint32_t pe, uint32_t hot, uint64_t now); /* these lanes move what they may */
+uint32_t router_lane(fabric *f, band *b, uint32_t pe, uint32_t lane_no, uint32_t used, uint64_t now); /* used after it */
+uint32_t router_order(const lane *lanes, uint32_t hot, uint32_t now, uint8_t *order); /* who chooses first */
+void router_queue_pop(fabric *f, band *b, router *r, uint32_t pe, uint32_t q, uint64_t now);
+void router_wake_upstream(fabric *f, band *b, uint32_t pe, const lane *l, const buffer *in, uint32_t dir, uint64_t now);
 /* Takes the head of a lane's RAMP buffer for the host; false when none is ready. */
 bool router_take_for_host(fabric *f, band *b, uint32_t pe, uint32_t lane_no, uint64_t now, uint32_t *data);
 

@@ -1,11 +1,12 @@
 /* One cycle of a router: every hot lane whose first wavelet is ready and whose outputs all have room moves it.
  *
- *   ramp_inject    one wavelet from the core's output queues into the buffer (color, RAMP), queues in turn
+ *   router_inject  one wavelet from the core's output queues into the buffer (color, RAMP), queues in turn
  *   tick_in_turns  when two lanes want one output, the lane that has waited longest goes first (round robin among lanes
  *                  that always want it), the lower number on a tie; a multicast takes all its outputs or none
  *   lane_pick      may this lane move, and to where; if not, who will wake it
  *   lane_move      pop, push, count; a control wavelet then changes the switch
- *   move_fast      both in one for what most lanes do most of the time
+
+ * router_fast.c has the short road for what most lanes do most of the time.
  *
  * Decisions rest on the state at the start of the cycle (fabric_internal.h says how), so routers may be visited in any
  * order. Several inputs of one lane that are ready at once go in the order W E S N RAMP. */
@@ -131,8 +132,8 @@ static bool lane_pick(fabric *f, band *b, router *r, uint32_t pe, uint32_t lane_
 
 /* ---- moving ---- */
 
-static inline void wake_upstream(fabric *f, band *b, uint32_t pe, const lane *l, const buffer *in, uint32_t dir,
-                                 uint64_t now) {
+void router_wake_upstream(fabric *f, band *b, uint32_t pe, const lane *l, const buffer *in, uint32_t dir,
+                          uint64_t now) {
     uint32_t up = pe + (uint32_t)f->step[dir];
     bool inside = up - b->first < b->end - b->first;
     /* Over the band's edge `waiting` may be written right now; but who found it full cannot have pushed, so the count
@@ -158,7 +159,7 @@ static inline void buffer_pop(fabric *f, band *b, router *r, uint32_t pe, const 
     bool full = __atomic_load_n(&in->tail, __ATOMIC_RELAXED) - head >= link_capacity(f, pe, l, dir);
     __atomic_store_n(&in->taken.word, t.word, __ATOMIC_RELEASE);
     if (dir < MESH_DIRS) {
-        if (full) wake_upstream(f, b, pe, l, in, dir, now);
+        if (full) router_wake_upstream(f, b, pe, l, in, dir, now);
     } else if (r->out_busy) wake_router(b, pe, now + 1);
 }
 
@@ -218,7 +219,7 @@ static void lane_move(fabric *f, band *b, router *r, uint32_t pe, const pick *k,
 }
 
 /* Lanes in the order in which they may choose outputs: who has waited longest, then the lower number. */
-static uint32_t order_lanes(const lane *lanes, uint32_t hot, uint32_t now, uint8_t *order) {
+uint32_t router_order(const lane *lanes, uint32_t hot, uint32_t now, uint8_t *order) {
     uint32_t n = 0;
     for (; hot; hot &= hot - 1) {
         uint32_t one = (uint32_t)__builtin_ctz(hot), waited = now - lanes[one].granted, j = n++;
@@ -249,7 +250,7 @@ static bool queue_head_enters(fabric *f, band *b, router *r, uint32_t pe, uint32
     return true;
 }
 
-static void queue_pop(fabric *f, band *b, router *r, uint32_t pe, uint32_t q, uint64_t now) {
+void router_queue_pop(fabric *f, band *b, router *r, uint32_t pe, uint32_t q, uint64_t now) {
     queue *out = out_queue(f, r, q);
     out->head = (uint16_t)(out->head + 1 == f->shapes[r->shape].out_slots[q] ? 0 : out->head + 1);
     if (!--out->count) r->out_busy &= (uint8_t) ~(1u << q);
@@ -262,12 +263,12 @@ static void queue_pop(fabric *f, band *b, router *r, uint32_t pe, uint32_t q, ui
 }
 
 /* A queue whose buffer is full is tried again when that buffer pops (buffer_pop). */
-static void ramp_inject(fabric *f, band *b, router *r, uint32_t pe, uint64_t now) {
+void router_inject(fabric *f, band *b, router *r, uint32_t pe, uint64_t now) {
     uint32_t first = (r->out_last + 1u) % ISA_QUEUES, twice = r->out_busy | (uint32_t)r->out_busy << ISA_QUEUES;
     for (uint32_t set = twice >> first & ((1u << ISA_QUEUES) - 1); set; set &= set - 1) {
         uint32_t q = (first + (uint32_t)__builtin_ctz(set)) % ISA_QUEUES;
         if (!queue_head_enters(f, b, r, pe, q, now)) continue;
-        queue_pop(f, b, r, pe, q, now);
+        router_queue_pop(f, b, r, pe, q, now);
         r->out_last = (uint8_t)q;
         happened(b, now);
         if (r->out_busy) wake_router(b, pe, now + 1);
@@ -277,27 +278,6 @@ static void ramp_inject(fabric *f, band *b, router *r, uint32_t pe, uint64_t now
 
 /* ---- the tick ---- */
 
-void router_facts(const fabric *f, band *b, uint64_t now) {
-    tick_facts *t = &b->facts;
-    uint64_t *bits = b->routers.bits;
-    t->store = f->store;
-    t->soon = &bits[((now + f->hop) & (WHEEL_SLOTS - 1)) * b->routers.words];
-    t->next_slot = &bits[((now + 1) & (WHEEL_SLOTS - 1)) * b->routers.words];
-    t->mask = f->buffer_mask;
-    t->capacity = f->buffer_capacity;
-    t->now = (uint32_t)now;
-    t->ready = (uint32_t)(now + f->hop) << 2;
-    t->next = (uint32_t)now + 1;
-    memcpy(t->step, f->step, sizeof t->step);
-}
-
-static inline void wake_at(band *b, uint64_t *slot, uint32_t pe, uint64_t cycle) {
-    uint32_t at = pe - b->first;
-    uint64_t *word = &slot[at >> 6], set = *word;
-    if (set) *word = set | 1ull << (at & 63);
-    else wake_router(b, pe, cycle);
-}
-
 typedef struct {
     fabric *f;
     band *b;
@@ -305,138 +285,9 @@ typedef struct {
     lane *lanes;
     uint64_t now;
     uint32_t pe, retry, used; /* lanes to look at again, outputs given away */
-    bool fast;
 } tick;
 
-/* As outputs_have_room, and with the same effects, for lanes that are fast. */
-static inline __attribute__((always_inline)) uint32_t fast_room(const tick *t, const tick_facts *k, const lane *l,
-                                                                uint32_t tx) {
-    uint32_t worst = CAN_MOVE;
-    for (uint32_t links = tx & (RAMP_BITS - 1); links; links &= links - 1) {
-        buffer *to = (buffer *)(k->store + l->out[__builtin_ctz(links)]);
-        taken there = {.word = __atomic_load_n(&to->taken.word, __ATOMIC_ACQUIRE)};
-        uint32_t count = to->tail - there.head;
-        if (count + (there.popped == k->next) < k->capacity) continue;
-        if (count < k->capacity) worst |= CAN_RETRY;
-        else worst = MUST_SLEEP, __atomic_store_n(&to->waiting, 1, __ATOMIC_RELAXED);
-    }
-    if ((tx & RAMP_BITS) && ((const queue *)(t->f->queues + l->ring))->count >= l->slots) worst = MUST_SLEEP;
-    return worst;
-}
-
-/* True when the wavelet filled the buffer: who has more for it sleeps until there is room. */
-static inline __attribute__((always_inline)) bool fast_send(const tick *t, const tick_facts *k, const lane *l,
-                                                            uint32_t out, uint32_t data, bool more) {
-    buffer *to = (buffer *)(k->store + l->out[out]);
-    uint32_t end = to->tail, to_pe = t->pe + (uint32_t)k->step[out];
-    to->e[end & k->mask] = (flit){data, k->ready};
-    bool fills = more && end + 1 - to->taken.head >= k->capacity;
-    if (to->waiting != fills) __atomic_store_n(&to->waiting, fills, __ATOMIC_RELAXED);
-    __atomic_store_n(&to->tail, end + 1, __ATOMIC_RELEASE);
-    t->f->routers[to_pe].hot |= 1u << l->out_lane[out];
-    wake_at(t->b, k->soon, to_pe, t->now + t->f->hop);
-    return fills;
-}
-
-/* True when the queue is full now. */
-static inline __attribute__((always_inline)) bool fast_deliver(const tick *t, const lane *l, uint32_t data) {
-    queue *q = (queue *)(t->f->queues + l->ring);
-    uint32_t at = q->head + q->count, ramp = t->f->ramp;
-    wse_wavelet *w = &q->e[at >= l->slots ? at - l->slots : at];
-    w->data = data;
-    w->ready = (uint32_t)t->now + ramp;
-    uint32_t rest = (uint32_t)l->color | (uint32_t)l->fast << 16; /* color, control, from, spare */
-    memcpy(&w->color, &rest, sizeof rest);
-    t->r->ramp++;
-    if (q->want | !q->count) {
-        q->want = 0;
-        wake_core(t->b, t->pe, t->now + ramp);
-    }
-    return ++q->count == l->slots;
-}
-
-enum { FAST_OTHER, FAST_MOVED, FAST_RETRY, FAST_SLEEP };
-
-/* All outputs of a fast lane get the wavelet. True when one of them is full now. */
-static inline __attribute__((always_inline)) bool fast_outputs(tick *t, const tick_facts *k, lane *l, uint32_t tx,
-                                                               uint32_t data, bool more) {
-    bool full = false;
-    l->granted = k->now;
-    happened(t->b, t->now);
-    t->used |= tx;
-    for (uint32_t links = tx & (RAMP_BITS - 1); links; links &= links - 1) {
-        full |= fast_send(t, k, l, (uint32_t)__builtin_ctz(links), data, more);
-        t->r->hops++;
-    }
-    if (tx & RAMP_BITS) full |= fast_deliver(t, l, data);
-    return full;
-}
-
-/* lane_pick and lane_move in one for the usual lane (lane_is_fast) and a data wavelet. OTHER: something is different,
- * do it the long way. A lane whose next wavelet finds no room is not looked at again before there is some. Most of the
- * time of a busy fabric goes here. */
-static inline __attribute__((always_inline)) uint32_t move_fast(tick *t, lane *l) {
-    const tick_facts *k = &t->b->facts;
-    buffer *in = (buffer *)(k->store + l->buffers);
-    uint32_t head = in->taken.head, tail = __atomic_load_n(&in->tail, __ATOMIC_ACQUIRE), tx = l->tx;
-    flit e = in->e[head & k->mask];
-    if (head == tail) return FAST_SLEEP;
-    if ((e.meta & 3) || flit_wait(e.meta, k->now) || ((tx & RAMP_BITS) && l->port == NO_PORT)) return FAST_OTHER;
-    uint32_t can = fast_room(t, k, l, tx);
-    if (can != CAN_MOVE) return can == CAN_RETRY ? FAST_RETRY : FAST_SLEEP;
-    if (tx & t->used) return FAST_RETRY;
-    uint32_t since_ready = (k->now - (e.meta >> 2)) & 0x3fffffff, since_pop = k->now - in->taken.popped;
-    t->r->stall += since_ready < since_pop ? since_ready : since_pop;
-    taken mine = {.head = head + 1, .popped = k->next};
-    __atomic_store_n(&in->taken.word, mine.word, __ATOMIC_RELEASE);
-    if (l->fast == ISA_RAMP) {
-        if (t->r->out_busy) wake_at(t->b, k->next_slot, t->pe, t->now + 1);
-    } else if (in->waiting && tail - head >= k->capacity) {
-        wake_upstream(t->f, t->b, t->pe, l, in, l->fast, t->now);
-    }
-    bool more = head + 1 != tail, full = fast_outputs(t, k, l, tx, e.data, more);
-    return more && !full ? FAST_RETRY : FAST_MOVED;
-}
-
-/* ramp_inject and move_fast in one: the head of the only output queue that holds something goes straight through the
- * empty buffer of a fast lane. False: nothing was done, take the long way. `clear`: outputs that no hot lane wants. */
-static inline __attribute__((always_inline)) bool inject_through(tick *t, const shape *s, uint32_t hot,
-                                                                 uint32_t clear) {
-    const tick_facts *k = &t->b->facts;
-    router *r = t->r;
-    uint32_t number = (uint32_t)__builtin_ctz(r->out_busy);
-    queue *q = (queue *)(t->f->queues + r->queues + s->out_at[number]);
-    const wse_wavelet *w = &q->e[q->head];
-    uint32_t wait = wavelet_wait(w, t->now);
-    if (wait) {
-        wake_router(t->b, t->pe, t->now + wait);
-        return true;
-    }
-    uint32_t lane_no = s->lane_of[w->color & 31];
-    lane *l = &t->lanes[lane_no];
-    if (l->fast != ISA_RAMP || (hot >> lane_no & 1) || w->control || w->spare || (l->tx & ~clear) ||
-        (l->tx & RAMP_BITS))
-        return false;
-    buffer *in = (buffer *)(k->store + l->buffers);
-    if (in->tail != in->taken.head || fast_room(t, k, l, l->tx) != CAN_MOVE) return false;
-    taken mine = {.head = in->taken.head + 1, .popped = k->next};
-    in->taken = mine;
-    in->tail = mine.head;
-    (void)fast_outputs(t, k, l, l->tx, w->data, false);
-    r->ramp++;
-    r->out_last = (uint8_t)number;
-    queue_pop(t->f, t->b, r, t->pe, number, t->now);
-    if (r->out_busy) wake_at(t->b, k->next_slot, t->pe, t->now + 1);
-    return true;
-}
-
-static inline __attribute__((always_inline)) void tick_lane(tick *t, uint32_t i) {
-    lane *l = &t->lanes[i];
-    uint32_t fast = t->fast && l->fast != NOT_FAST ? move_fast(t, l) : FAST_OTHER;
-    if (fast != FAST_OTHER) {
-        if (fast == FAST_RETRY) t->retry |= 1u << i;
-        return;
-    }
+static void tick_lane(tick *t, uint32_t i) {
     pick k;
     if (!lane_pick(t->f, t->b, t->r, t->pe, i, t->now, &k)) return;
     if (k.tx & t->used) {
@@ -450,43 +301,43 @@ static inline __attribute__((always_inline)) void tick_lane(tick *t, uint32_t i)
 /* Whoever comes first takes its outputs; a lane that finds a link given away need not look further. */
 static void tick_in_turns(tick *t, uint32_t hot) {
     uint8_t order[ISA_COLORS];
-    uint32_t n = order_lanes(t->lanes, hot, (uint32_t)t->now, order);
+    uint32_t n = router_order(t->lanes, hot, (uint32_t)t->now, order);
     for (uint32_t k = 0; k < n; k++)
         if (t->lanes[order[k]].tx & t->used & (RAMP_BITS - 1)) t->retry |= 1u << order[k];
         else tick_lane(t, order[k]);
 }
 
-/* Outputs that several of these lanes want; *all: those that any wants. */
-static inline uint32_t clashes(const lane *lanes, uint32_t hot, uint32_t *all) {
-    uint32_t seen = 0, clash = 0;
+/* Do several of these lanes want one output? */
+static bool clash(const lane *lanes, uint32_t hot) {
+    uint32_t seen = 0, twice = 0;
     for (; hot; hot &= hot - 1) {
         uint32_t tx = lanes[__builtin_ctz(hot)].tx;
-        clash |= seen & tx;
+        twice |= seen & tx;
         seen |= tx;
     }
-    *all = seen;
-    return clash;
+    return twice;
 }
 
-void router_tick(fabric *f, band *b, uint32_t pe, uint64_t now) {
+uint32_t router_lane(fabric *f, band *b, uint32_t pe, uint32_t lane_no, uint32_t used, uint64_t now) {
     router *r = &f->routers[pe];
-    tick t = {f, b, r, &f->lanes[r->lanes], now, pe, 0, 0, f->plain && pe - b->inner < b->inner_count};
-    uint32_t all, clash = clashes(t.lanes, r->hot, &all);
-    if (r->out_busy) {
-        bool one = !(r->out_busy & (r->out_busy - 1)) && t.fast;
-        if (!one || !inject_through(&t, &f->shapes[r->shape], r->hot, ~all)) {
-            ramp_inject(f, b, r, pe, now);
-            clash = clashes(t.lanes, r->hot, &all);
-        }
+    tick t = {f, b, r, &f->lanes[r->lanes], now, pe, 0, used};
+    tick_lane(&t, lane_no);
+    if (t.retry) {
+        r->hot |= t.retry;
+        wake_router(b, pe, now + 1);
     }
-    uint32_t hot = r->hot;
-    r->hot = 0;
-    if (clash) tick_in_turns(&t, hot);
+    return t.used;
+}
+
+void router_lanes(fabric *f, band *b, uint32_t pe, uint32_t hot, uint64_t now) {
+    router *r = &f->routers[pe];
+    tick t = {f, b, r, &f->lanes[r->lanes], now, pe, 0, 0};
+    if (clash(t.lanes, hot)) tick_in_turns(&t, hot);
     else
         for (; hot; hot &= hot - 1) tick_lane(&t, (uint32_t)__builtin_ctz(hot));
     if (!t.retry) return;
     r->hot |= t.retry;
-    wake_at(b, b->facts.next_slot, pe, now + 1);
+    wake_router(b, pe, now + 1);
 }
 
 bool router_take_for_host(fabric *f, band *b, uint32_t pe, uint32_t lane_no, uint64_t now, uint32_t *data) {
