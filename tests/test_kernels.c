@@ -8,7 +8,7 @@ static const double SUMS = 2e-6;
 /* ---- gemv ---- */
 
 static double gemv_cycles(double w, double h, double g, double m, double k) {
-    return 205 + line_copy(ceil(k / 2), h) + k * (7.3 + ceil(m / 4)) + line_sum(m, w, g) + w + h - 2;
+    return 202 + line_copy(ceil(k / 2), h) + k * (7.3 + ceil(m / 4)) + line_sum(m, w, g) + w + h - 2;
 }
 
 static void gemv_case(int64_t w, int64_t h, int64_t group, uint32_t m, uint32_t kt, uint32_t rows, uint32_t columns) {
@@ -53,8 +53,8 @@ static void gemv(void **state) {
 /* ---- gemm ---- */
 
 static double gemm_cycles(double w, double h, double m, double n, double k, double panels) {
-    double turns = 250 * ((w > 2) + (h > 2)); /* PEs with both neighbours change their routes */
-    return 255 + turns + panels * (171 + k * (24.7 + m * (7.3 + ceil(n / 4))));
+    double turns = 330 * ((w > 2) + (h > 2)); /* PEs with both neighbours change their routes */
+    return 130 + turns + panels * (171 + k * (24.7 + m * (7.3 + ceil(n / 4))));
 }
 
 static void gemm_place(kernel *k, const char *name, uint32_t x, uint32_t y, const double *v, uint32_t rows,
@@ -125,13 +125,13 @@ typedef struct {
 static double mlp_cycles(const mlp_shape *s) {
     double up = s->gated ? 2.0 * s->m_tile : s->m_tile, each = ceil((double)s->m_tile / s->w), joined = 0,
            active = s->m_tile;
-    if ((s->m_tile - each) * 195 > 5.0 * s->w + 150) {
+    if ((s->m_tile - each) * 170 > 5.0 * s->w + 150) {
         active = each;
         joined = line_sum(s->m_tile, s->w, s->row_group) + line_copy(s->m_tile, s->w) + 100;
     }
     double products = s->d_tile * (7.3 + ceil(up / 4)) + s->m_tile * (7.3 + ceil(s->d_tile / 4.0));
-    return 430 + line_copy(ceil(s->d_tile / 2.0), s->h) + products + line_sum(up, s->w, s->row_group) +
-           line_copy(up, s->w) + active * 195 + joined + line_sum(s->d_tile, s->h, s->column_group) + s->w + s->h - 2;
+    return 425 + line_copy(ceil(s->d_tile / 2.0), s->h) + products + line_sum(up, s->w, s->row_group) +
+           line_copy(up, s->w) + active * 170 + joined + line_sum(s->d_tile, s->h, s->column_group) + s->w + s->h - 2;
 }
 
 static double act(uint32_t kind, double x) {

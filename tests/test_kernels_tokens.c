@@ -22,7 +22,7 @@ static void table_place(kernel *k, const table_shape *s, const char *name, const
 
 static double embedding_cycles(const table_shape *s, double n) {
     double moved = n * s->d_tile;
-    return 180 + line_copy(n, s->h) + line_copy(n, s->w) + moved / 4 + n * 17 + line_sum(moved, s->h, s->column_group);
+    return 165 + line_copy(n, s->h) + line_copy(n, s->w) + moved / 4 + n * 17 + line_sum(moved, s->h, s->column_group);
 }
 
 static void embedding_case(table_shape s, uint32_t tokens, uint32_t rows, uint32_t d) {
@@ -67,7 +67,7 @@ static double lm_head_cycles(const table_shape *s, double best) {
     double h = s->h,
            scan = s->rows_tile > 6 ? 60 + 2.2 * s->rows_tile + 65 * log2(s->rows_tile / 6.0) : 15 * s->rows_tile;
     double round = 2 * (line_sum(1, h, s->column_group) + line_copy(1, h)) + 200 + scan;
-    return 317 + line_copy(ceil(s->d_tile / 2.0), h) + s->d_tile * (7.3 + ceil(s->rows_tile / 4.0)) +
+    return 300 + line_copy(ceil(s->d_tile / 2.0), h) + s->d_tile * (7.3 + ceil(s->rows_tile / 4.0)) +
            line_sum(s->rows_tile, s->w, s->row_group) + s->w + h - 2 + best * round;
 }
 
@@ -133,12 +133,12 @@ static double attention_cycles(const attention_shape *s, double n, double before
     double kept = 0, pes = s->w * s->unit_rows, fresh = (s->group + 2) * s->head, heads = n * s->group,
            out = heads * (s->head + 1);
     for (uint32_t i = 0; i < n; i++) kept += floor((before + i) / pes) + 1;
-    double enter = 390 + 0.7 * fresh + line_copy(fresh, s->unit_rows) + line_copy(fresh, s->w);
-    if (s->qk_norm) enter += (s->group + 1) * (240 + 8.3 * s->head);
+    double enter = 338 + 0.68 * fresh + line_copy(fresh, s->unit_rows) + line_copy(fresh, s->w);
+    if (s->qk_norm) enter += (s->group + 1) * (220 + 8.3 * s->head);
     double most = line_sum(heads, s->w, s->row_group) + line_copy(heads, s->w) +
                   line_sum(heads, s->unit_rows, s->unit_rows) + line_copy(heads, s->unit_rows);
-    return 450 + n * enter + kept * (74 + 0.5 * s->head + s->group * (239 + 6 * s->head)) + most +
-           heads * (247 + 4.2 * s->head) + line_sum(out, s->w, s->row_group) +
+    return 440 + n * enter + kept * (48 + 0.5 * s->head + s->group * (183 + 6 * s->head)) + most +
+           heads * (217 + 4.26 * s->head) + line_sum(out, s->w, s->row_group) +
            line_sum(out, s->unit_rows, s->unit_rows);
 }
 

@@ -9,7 +9,7 @@ typedef struct {
 
 static double reduce_cycles(const reduce_shape *s) {
     double n = s->n;
-    return 205 + line_sum(n, s->w, s->row_group) + line_sum(n, s->h, s->column_group) + line_copy(n, s->w) +
+    return 190 + line_sum(n, s->w, s->row_group) + line_sum(n, s->h, s->column_group) + line_copy(n, s->w) +
            line_copy(n, s->h) + s->w + s->h - 2;
 }
 
@@ -63,7 +63,7 @@ static void reduce(void **state) {
 
 static double norm_cycles(double w, double g, double d_tile, uint32_t kind) {
     double line = line_sum(1, w, g) + line_copy(1, w) + w - 1;
-    return kind ? 555 + 10.5 * d_tile + 2 * line : 347 + 8.3 * d_tile + line;
+    return kind ? 515 + 10.5 * d_tile + 2 * line : 337 + 8.3 * d_tile + line;
 }
 
 static void norm_case(uint32_t w, uint32_t h, uint32_t group, uint32_t d, uint32_t d_tile, uint32_t kind) {
@@ -110,7 +110,7 @@ static void norm(void **state) {
 
 /* ---- rope ---- */
 
-static double rope_cycles(double heads, double dims) { return 30 + heads * (150 + 4.25 * dims); }
+static double rope_cycles(double heads, double dims) { return 30 + heads * (120 + 4.25 * dims); }
 
 static void rope_turn(double *v, uint32_t dims, uint32_t style, uint32_t position) {
     for (uint32_t i = 0; i < dims / 2; i++) {
