@@ -8,12 +8,14 @@
 
 typedef struct {
     const char *model, *machine, *profile, *svg;
-    int64_t context, layers, columns, unit_rows, head_rows, row_group, wafers;
-    int policy;
+    int64_t context, layers, columns, unit_rows, head_rows, row_group, wafers, batch;
+    int policy, weights;
     bool json, no_picture;
 } plan_args;
 
 static const char *const policies[] = {"latency", "compact", "square", NULL}; /* rows of plan_policies */
+
+static const char *const weight_modes[] = {"resident", "streamed", NULL};
 
 const cli_option cmd_plan_options[] = {
     OPTION_STRING_ROW('m', "model", plan_args, model, "FILE|NAME", "smollm2",
@@ -31,6 +33,9 @@ const cli_option cmd_plan_options[] = {
     OPTION_INT_ROW(0, "row-group", plan_args, row_group, 0, 8192, "N", "0",
                    "columns in a group of sums; 0 = the fastest"),
     OPTION_INT_ROW(0, "wafers", plan_args, wafers, 0, 1024, "N", "0", "at most so many; 0 = as many as it takes"),
+    OPTION_CHOICE_ROW(0, "weights", plan_args, weights, weight_modes, "resident",
+                      "streamed: one region for all layers, weights come from outside"),
+    OPTION_INT_ROW(0, "batch", plan_args, batch, 0, PLAN_TOKENS_MAX, "N", "0", "streamed: tokens of a pass; 0 = 8"),
     OPTION_STRING_ROW(0, "svg", plan_args, svg, "FILE", NULL, "writes a picture"),
     OPTION_FLAG_ROW(0, "no-picture", plan_args, no_picture, "numbers only"),
     OPTION_FLAG_ROW(0, "json", plan_args, json, "for programs: one JSON object"),
@@ -109,7 +114,12 @@ static void cycles_text(const page *g) {
     strbuf_addf(g->out, "  a layer %.0f, the head %.0f, a token %.0f cycles: %s, %.0f tokens/s at %s\n", c->layer_total,
                 c->head_total, c->token, units_seconds(c->token / g->w->clock_hz).text, g->w->clock_hz / c->token,
                 units_si(g->w->clock_hz, "Hz").text);
-    strbuf_addf(g->out, "  prompts follow each other through the layers: about %.0f cycles a token\n", c->prompt);
+    if (g->p->streamed)
+        strbuf_addf(
+            g->out, "  a pass of up to %u tokens sends %s: %.0f cycles at the rate of %u rows\n", g->p->tokens,
+            units_bytes(4.0 * (double)g->p->pes * ((double)g->p->layers * g->p->layer_words + g->p->head_words)).text,
+            c->io, g->p->rows);
+    else strbuf_addf(g->out, "  prompts follow each other through the layers: about %.0f cycles a token\n", c->prompt);
     if (g->p->wafer_count > 1) strbuf_adds(g->out, "  the way from wafer to wafer is not in these cycles\n");
 }
 
@@ -188,7 +198,9 @@ static plan_options options_of(const plan_args *a) {
                           .unit_rows = (uint32_t)a->unit_rows,
                           .head_rows = (uint32_t)a->head_rows,
                           .row_group = (uint32_t)a->row_group,
-                          .wafers_max = (uint32_t)a->wafers};
+                          .wafers_max = (uint32_t)a->wafers,
+                          .streamed = a->weights == 1,
+                          .tokens = (uint32_t)a->batch};
 }
 
 int cmd_plan(cli *c, int argc, char **argv) {

@@ -11,7 +11,7 @@ typedef struct {
     const char *machine, *profile, *policy, *defects, *density;
     int64_t layers, columns, unit_rows, defect_seed;
     int64_t tokens, threads, context, batch, top_k, repeat_last, seed;
-    double temperature, top_p, min_p, repeat_penalty;
+    double temperature, top_p, min_p, repeat_penalty, sparsity;
     int engine, weights, kv, prompt_bits, decode_bits, report;
     uint64_t resident_bytes;
     bool raw, quiet, ignore_stop;
@@ -48,7 +48,8 @@ const cli_option cmd_run_options[] = {
                       "amx, avx512, avx2 or portable; default: the best of this processor"),
     OPTION_INT_ROW(0, "context", run_args, context, 0, 1e9, "N", "0",
                    "tokens of context; 0 = the model's, at most 4096"),
-    OPTION_INT_ROW(0, "batch", run_args, batch, 0, 4096, "N", "0", "prompt tokens per pass over the weights; 0 = 256"),
+    OPTION_INT_ROW(0, "batch", run_args, batch, 0, 4096, "N", "0",
+                   "prompt tokens per pass over the weights; 0 = 256 (wafer: 8)"),
     OPTION_CHOICE_ROW(0, "kv", run_args, kv, kv_types, "f16", "type of the KV cache"),
     OPTION_CHOICE_ROW(0, "prompt-bits", run_args, prompt_bits, digits, "auto",
                       "activations against quantised weights, while the prompt is read"),
@@ -58,6 +59,8 @@ const cli_option cmd_run_options[] = {
                       "streamed: layer by layer from the file, as they are used"),
     OPTION_BYTES_ROW(0, "resident-bytes", run_args, resident_bytes, 0, 9e18, "1G",
                      "with streamed: never more weights than this in memory"),
+    OPTION_FLOAT_ROW(0, "sparsity", run_args, sparsity, 0, 1, "S", "0",
+                     "wafer, streamed: leave out the smallest weights of each matrix, this share of them"),
     OPTION_INT_ROW(0, "layers", run_args, layers, 0, LLM_LAYERS_MAX, "N", "0",
                    "only the first N layers, then the head: a part of a model that is too large to simulate"),
     OPTION_STRING_ROW(0, "machine", run_args, machine, "NAME|FILE", "wse3", "the wafer: wse2, wse3 or a wafer file"),
@@ -116,13 +119,20 @@ static void show_reading(void *arg, double fraction) {
     else progress_end(p);
 }
 
+/* A weight that is sent with its place takes a word, two dense ones share one. */
+#define SPARSE_FROM 0.5
+
 static wafer_options wafer_options_of(const run_args *a, progress *loading, progress *reading) {
     return (wafer_options){.machine = a->machine,
                            .profile = a->profile,
                            .plan = {.context = (uint32_t)a->context,
                                     .policy = a->policy,
                                     .columns = (uint32_t)a->columns,
-                                    .unit_rows = (uint32_t)a->unit_rows},
+                                    .unit_rows = (uint32_t)a->unit_rows,
+                                    .streamed = a->weights == 1,
+                                    .sparse = a->sparsity > SPARSE_FROM,
+                                    .tokens = (uint32_t)a->batch},
+                           .sparsity = a->sparsity,
                            .holes = {a->defects, a->density, (uint64_t)a->defect_seed},
                            .loading = {progress_fraction, loading},
                            .prompt = {show_reading, reading}};
@@ -191,6 +201,8 @@ int cmd_run(cli *c, int argc, char **argv) {
         return cli_usage_error(c, "give the prompt with --prompt TEXT or with --file FILE (one of the two)");
     if (a.kernels && !kern_by_name(str_from(a.kernels)))
         return cli_usage_error(c, "--kernels %s: unknown, or this processor lacks it", a.kernels);
+    if (a.sparsity > 0 && (a.engine != ENGINE_WAFER || a.weights != 1))
+        return cli_usage_error(c, "--sparsity is for --engine wafer --weights streamed");
     str prompt;
     const char *path = cli_model_path(c->memory, a.model, true, c->d);
     if (!path || !read_prompt(c, &a, &prompt)) return CLI_FAILED;

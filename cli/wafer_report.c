@@ -27,6 +27,7 @@ static double phases_of(const wafer_work *work) {
 }
 
 static double predicted_prompt(const plan *p, const plan_cycles *c, uint64_t tokens) {
+    if (p->streamed) return (double)((tokens + p->tokens - 1) / p->tokens) * c->prompt + c->head_total;
     uint32_t chunk = p->layers < p->steps_max ? p->layers : p->steps_max;
     double launches = (double)((tokens + chunk - 1) / chunk);
     return launches * c->token + ((double)tokens - launches) * c->prompt;
@@ -64,7 +65,8 @@ static void phase_text(strbuf *out, const char *where, const char *name, double 
 static void kernels_text(const facts *f, strbuf *out) {
     const wafer_work *d = &f->s->decode;
     double layers = f->p->layers;
-    strbuf_addf(out, "  kernels    cycles of a token, all %u layers      measured        predicted\n", f->p->layers);
+    strbuf_addf(out, "  kernels    cycles of a token, all %u layers      measured        predicted%s\n", f->p->layers,
+                f->p->sparse ? " with all weights sent" : "");
     for (int i = 1; i < PLAN_PHASES; i++)
         phase_text(out, "layers", plan_phase_names[i], d->layer[i] / f->tokens, layers * f->predicted.layer[i],
                    f->token_cycles);
@@ -94,6 +96,24 @@ static void work_text(const facts *f, strbuf *out) {
             strbuf_addf(out, " %s %.1f %%%s", f->energy[i].name, 100 * f->energy[i].joules / f->joules,
                         i + 1 < API_CAUSES ? "," : "");
     strbuf_addc(out, '\n');
+}
+
+/* What a pass needs at least: the words at the rate of the rows that take them in. */
+static double io_cycles(const facts *f) {
+    double words = ratio((double)f->s->streamed_words, (double)f->s->passes);
+    return words / f->p->rows * 1000.0 / f->machine->io_wavelets_per_cycle_row;
+}
+
+static void stream_text(const facts *f, strbuf *out) {
+    double bytes = 4 * ratio((double)f->s->streamed_words, (double)f->s->passes), io = io_cycles(f);
+    if (!f->p->streamed) return;
+    double cycles = ratio((double)f->s->prompt.cycles + (double)f->s->decode.cycles, (double)f->s->passes);
+    strbuf_addf(
+        out,
+        "  streamed   %s a pass (%llu passes, up to %u tokens each, %s); I/O of %u rows alone takes %.0f cycles, a "
+        "pass %.0f: %.0f %% of its rate\n",
+        units_bytes(bytes).text, (unsigned long long)f->s->passes, f->p->tokens,
+        f->p->sparse ? "weights that are not zero" : "all weights", f->p->rows, io, cycles, 100 * ratio(io, cycles));
 }
 
 static void speed_text(const facts *f, uint64_t prompt_tokens, strbuf *out) {
@@ -129,6 +149,7 @@ void wafer_report_text(const wafer *w, uint64_t prompt_tokens, strbuf *out) {
     strbuf_addf(out, "  memory     of a PE: layer %u B (code %u), head %u B (code %u), of %u; KV cache %u B\n",
                 f.s->layer_bytes, f.s->code_bytes[0], f.s->head_bytes, f.s->code_bytes[1], p->layer_memory.limit,
                 p->layer_memory.kv);
+    stream_text(&f, out);
     speed_text(&f, prompt_tokens, out);
     if (f.s->decode.tokens) {
         kernels_text(&f, out);
@@ -178,6 +199,11 @@ void wafer_report_json(const wafer *w, uint64_t prompt_tokens, strbuf *out) {
                 "\"predicted_ttft_cycles\": %.9g, \"predicted_token_cycles\": %.9g,\n",
                 f.ttft_cycles, f.ttft_cycles / hz, f.token_cycles, ratio(hz, f.token_cycles), f.predicted_ttft_cycles,
                 f.predicted.token);
+    if (p->streamed)
+        strbuf_addf(
+            out, "\"streamed\": {\"passes\": %llu, \"words\": %llu, \"sparse\": %s, \"io_cycles_per_pass\": %.9g},\n",
+            (unsigned long long)f.s->passes, (unsigned long long)f.s->streamed_words, p->sparse ? "true" : "false",
+            io_cycles(&f));
     work_json(out, "prompt", &f.s->prompt);
     strbuf_adds(out, ",\n");
     work_json(out, "decode", &f.s->decode);

@@ -208,7 +208,7 @@ static bool go_on_greedily(talk *t, diag *d) {
 }
 
 static bool go_on(talk *t, diag *d) {
-    if (t->s->wafer && is_greedy(t->o)) return go_on_greedily(t, d);
+    if (t->s->wafer && !wafer_plan(t->s->wafer)->streamed && is_greedy(t->o)) return go_on_greedily(t, d);
     if (!forward(t->s, &t->out->tokens.ids[t->out->tokens.count - 1], 1, d)) return false;
     take(t, sampler_pick(t->pick, t->s->logits));
     return true;

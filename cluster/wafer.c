@@ -19,15 +19,14 @@ static bool one_wafer(const wafer *w, diag *d) {
                w->model->name, p->wafer_count, w->machine.name, p->context);
 }
 
+/* What both layouts know, then what only one of them does. */
 enum { PARAMS_MAX = 40 };
-static uint32_t layout_params(const plan *p, csl_param out[PARAMS_MAX]) {
+static uint32_t common_params(const plan *p, csl_param *out) {
     const csl_param all[] = {
         {"width", p->width},
         {"units", p->units},
         {"unit_rows", p->unit_rows},
         {"layers", p->layers},
-        {"head_rows", p->head_rows},
-        {"row_group", p->row_group},
         {"d_model", p->d_model},
         {"d_tile", p->d_tile},
         {"group", p->group},
@@ -44,26 +43,42 @@ static uint32_t layout_params(const plan *p, csl_param out[PARAMS_MAX]) {
         {"post_norm", p->post_norm},
         {"bias", p->bias},
         {"attn_scale_bits", f32_bits(p->attn_scale)},
-        {"embed_scale_bits", f32_bits(p->embed_scale)},
         {"slots", p->slots},
+        {"vocab_tile", p->vocab_tile},
+    };
+    memcpy(out, all, sizeof all);
+    return sizeof all / sizeof *all;
+}
+
+static uint32_t resident_params(const plan *p, csl_param *out) {
+    const csl_param all[] = {
+        {"head_rows", p->head_rows},
+        {"row_group", p->row_group},
+        {"embed_scale_bits", f32_bits(p->embed_scale)},
         {"vocab", p->vocab},
         {"table_rows", p->table_rows},
         {"positions_first", p->positions_first == PLAN_NO_POSITIONS ? UINT32_MAX : p->positions_first},
-        {"vocab_tile", p->vocab_tile},
         {"tied", p->tied},
         {"steps_max", p->steps_max},
     };
-    _Static_assert(sizeof all / sizeof *all <= PARAMS_MAX, "room for the parameters");
+    memcpy(out, all, sizeof all);
+    return sizeof all / sizeof *all;
+}
+
+static uint32_t streamed_params(const plan *p, csl_param *out) {
+    const csl_param all[] = {{"tokens", p->tokens}, {"sparse", p->sparse}, {"rope_tables", p->rope_tables}};
     memcpy(out, all, sizeof all);
     return sizeof all / sizeof *all;
 }
 
 static bool compile(wafer *w, diag *d) {
     csl_param params[PARAMS_MAX];
-    uint32_t count = layout_params(&w->plan, params);
+    uint32_t count = common_params(&w->plan, params);
+    count += (w->plan.streamed ? streamed_params : resident_params)(&w->plan, params + count);
     char *root = api_root(w->memory, d);
     if (!root) return false;
-    char *layout = arena_printf(w->memory, "%s/kernels/transformer/layout.csl", root),
+    char *layout =
+             arena_printf(w->memory, "%s/kernels/transformer/%s.csl", root, w->plan.streamed ? "streamed" : "layout"),
          *library = arena_printf(w->memory, "%s/lib", root);
     if (!layout || !library) return diag_oom(d, "wafer");
     csl_options o = {.arch = w->machine.arch,
@@ -105,9 +120,11 @@ wafer *wafer_new(llm_store *s, const wafer_options *o, diag *d) {
     w->store = s;
     w->model = s->model;
     w->prompt = o->prompt;
+    w->sparsity = o->sparsity;
     if (api_machine(&w->machine, o->machine ? o->machine : "wse3", o->profile ? o->profile : "vendor-sim", d) &&
         plan_make(&w->plan, w->memory, w->model, &w->machine, &o->plan, d) && one_wafer(w, d) && compile(w, d) &&
-        start(w, o, d) && wafer_find_symbols(w, d) && wafer_place_weights(w, &o->loading, d)) {
+        start(w, o, d) && wafer_find_symbols(w, d) && (!(w->sparsity > 0) || wafer_find_least(w, d)) &&
+        wafer_place_weights(w, &o->loading, d)) {
         wafer_measure_programs(w);
         w->stats.load_seconds = clock_seconds() - since;
         return w;
@@ -208,13 +225,12 @@ static void read_logits(wafer *w, float *logits) {
     }
 }
 
-bool wafer_forward(wafer *w, const int32_t *ids, size_t count, float *logits, diag *d) {
+static bool forward_resident(wafer *w, const int32_t *ids, size_t count, wafer_work *work, diag *d) {
     uint32_t chunk = w->plan.layers < w->plan.steps_max ? w->plan.layers : w->plan.steps_max;
-    if (!check_tokens(w, ids, count, count, d)) return false;
     for (size_t at = 0; at < count;) {
         uint32_t n = count - at < chunk ? (uint32_t)(count - at) : chunk;
         call c = {.rounds = 1,
-                  .work = count > 1 ? &w->stats.prompt : &w->stats.decode,
+                  .work = work,
                   .batch = n,
                   .given = n,
                   .done = (double)at / (double)count,
@@ -224,6 +240,15 @@ bool wafer_forward(wafer *w, const int32_t *ids, size_t count, float *logits, di
         if (!step(w, &c, d)) return false;
         at += n;
     }
+    return true;
+}
+
+bool wafer_forward(wafer *w, const int32_t *ids, size_t count, float *logits, diag *d) {
+    wafer_work *work = count > 1 ? &w->stats.prompt : &w->stats.decode;
+    if (!check_tokens(w, ids, count, count, d)) return false;
+    if (!(w->plan.streamed ? wafer_stream_forward(w, ids, count, logits != NULL, work, d)
+                           : forward_resident(w, ids, count, work, d)))
+        return false;
     if (count > 1 && w->prompt.fn) w->prompt.fn(w->prompt.arg, 1);
     if (logits) read_logits(w, logits);
     return true;

@@ -9,7 +9,10 @@
  * nearest, from any tensor type. Prompts go through the layers in chunks, several tokens at once in different regions.
  * One sequence per engine. Everything that the wafer computes depends on model, plan and tokens alone, not on threads.
  *
- * Left out: plans of several wafers (the kernels of one strip end in the head region), streamed weights.
+ * With plan.streamed weights come from the store at every pass, layer by layer (cluster/wafer_stream.c); then the host
+ * looks up embeddings and chooses tokens.
+ *
+ * Left out: plans of several wafers (the kernels of one strip end in the head region).
  */
 #ifndef INGOT_CLUSTER_WAFER_H
 #define INGOT_CLUSTER_WAFER_H
@@ -27,6 +30,7 @@ typedef struct {
     const char *machine, *profile; /* NULL: "wse3", "vendor-sim"; or the path of a wafer file */
     plan_options plan;
     uint32_t threads; /* of the simulator; 0 = 1 */
+    double sparsity;  /* streamed: the smallest of each matrix, this share of it, are left out */
     api_holes holes;
     wafer_progress loading, prompt;
 } wafer_options;
@@ -38,7 +42,8 @@ void wafer_free(wafer *w);
 /* Appends tokens to the context. `logits` may be NULL. After a failure the engine is of no more use. */
 bool wafer_forward(wafer *w, const int32_t *ids, size_t count, float *logits, diag *d);
 /* Appends `token`, and then count - 1 tokens each of which is the likeliest behind the one before; `take` is told of
- * the `count` tokens found (the last one is not in the context yet) as the wafer writes them. */
+ * the `count` tokens found (the last one is not in the context yet) as the wafer writes them. At most PLAN_STEPS_MAX;
+ * not with streamed weights. */
 bool wafer_greedy(wafer *w, int32_t token, uint32_t count, void (*take)(void *arg, int32_t token), void *arg, diag *d);
 void wafer_rewind(wafer *w, uint32_t position); /* forget all tokens from `position` on */
 uint32_t wafer_position(const wafer *w);
@@ -46,7 +51,8 @@ uint32_t wafer_context(const wafer *w);
 
 /* ---- what it took ---- */
 
-/* Of all calls of one kind. Phases: sums over layers of the mean over a region's first row; of the head, its first PE. */
+/* Of all calls of one kind. Phases: sums over layers of the mean over a region's first row; of the head, its first PE.
+ */
 typedef struct {
     uint64_t tokens, calls, cycles;
     double host_seconds;
@@ -59,6 +65,7 @@ typedef struct {
     uint32_t layer_bytes, head_bytes; /* of PE memory, measured: the largest program's data, stack and code */
     uint32_t code_bytes[2];           /* of these, instructions: layer, head */
     uint32_t programs;
+    uint64_t passes, streamed_words; /* with streamed weights: passes over the model; words of 32 bits sent */
     double compile_seconds, load_seconds;
     uint64_t simulator_bytes;
 } wafer_stats;

@@ -24,9 +24,10 @@
     X(B_UP, "b_up", 32, p->up_tile)                                                                                    \
     X(B_O, "b_o", 32, p->d_tile)                                                                                       \
     X(B_DOWN, "b_down", 32, p->d_tile)                                                                                 \
-    X(ROPE, "rope", 32, 2 * (uint64_t)p->qkv_tile)                                                                     \
+    X(ROPE, "rope", 32, 2 * (uint64_t)p->qkv_tile * p->rope_tables)                                                    \
     X(W_HEAD, "w_head", 16, (uint64_t)p->d_tile * p->vocab_tile)                                                       \
     X(W_EMBED, "w_embed", 16, (uint64_t)p->d_tile * p->vocab_tile)                                                     \
+    X(RESIDUAL, "x", 32, (uint64_t)p->tokens * p->d_tile)                                                              \
     X(N_OUT, "n_out", 32, p->d_tile)                                                                                   \
     X(N_OUT_B, "n_out_b", 32, p->d_tile)                                                                               \
     X(FORCED, "forced", 32, p->steps_max)                                                                              \
@@ -43,6 +44,13 @@ typedef struct {
     uint32_t word[WAFER_SYMBOL_COUNT];
 } wafer_facts;
 
+/* A layer's (or the head's) weights on their way, in the order of the stream: for each PE `words` words of 32 bits, and
+ * in them the symbols that a resident layer would have, `at` counted in 16-bit words. */
+typedef struct {
+    uint16_t *data;
+    uint32_t words, at[WAFER_SYMBOL_COUNT];
+} wafer_stage;
+
 struct wafer {
     llm_store *store;
     const llm_model *model;
@@ -57,6 +65,8 @@ struct wafer {
     uint32_t position;
     wafer_stats stats;
     wafer_progress prompt;
+    double sparsity;
+    uint16_t *least; /* [tensor] with sparsity: f16 magnitudes below this become zero; NULL: none */
 };
 
 /* wafer_place.c */
@@ -66,6 +76,14 @@ void wafer_set_position(wafer *w, uint32_t position); /* on all PEs, with the ro
 /* Where a symbol lies on the PE in column x, row y of the rectangle; NULL: its program has none. */
 uint16_t *wafer_at(wafer *w, uint32_t x, uint32_t y, wafer_symbol s);
 uint32_t wafer_first_head_row(const wafer *w);
+uint32_t wafer_window(const wafer *w, uint32_t layer); /* tokens that a layer sees; 0 = all */
+
+/* The weights of a layer, or with layer = plan.layers those of the head, into a stage whose data are zero. */
+bool wafer_gather(wafer *w, uint32_t layer, wafer_stage *stage, diag *d);
+bool wafer_find_least(wafer *w, diag *d); /* what `sparsity` leaves out of each matrix */
+
+/* wafer_stream.c: streamed weights */
+bool wafer_stream_forward(wafer *w, const int32_t *ids, size_t count, bool logits, wafer_work *work, diag *d);
 
 /* wafer_stats.c */
 void wafer_measure_programs(wafer *w);

@@ -27,7 +27,7 @@ static uint64_t elements_of(const plan *p, wafer_symbol s) {
     return n[s];
 }
 
-uint32_t wafer_first_head_row(const wafer *w) { return w->plan.layers * w->plan.rows; }
+uint32_t wafer_first_head_row(const wafer *w) { return w->plan.streamed ? 0 : w->plan.layers * w->plan.rows; }
 
 static bool find_in_program(wafer *w, uint32_t program, const uint16_t *memory, diag *d) {
     const isa_program *p = &w->image->programs[program];
@@ -74,6 +74,7 @@ typedef struct {
     const llm_tensor *tensor;
     float *rows;
     uint64_t first, count;
+    wafer_stage *stage; /* NULL: into the PEs' memory */
 } reader;
 
 static void reader_close(reader *r) { mem_free(r->rows); }
@@ -103,12 +104,23 @@ static bool beyond_f16(const reader *r, const llm_tensor *t, float v) {
         r->w->model->path, t->name, (double)v);
 }
 
-static bool to_f16(float v, uint16_t *out) {
+static bool to_f16(const reader *r, const llm_tensor *t, float v, uint16_t *out) {
+    const uint16_t *least = r->w->least;
     *out = f16_from_f32(v);
-    return (*out & 0x7c00) != 0x7c00;
+    if ((*out & 0x7c00) == 0x7c00) return false;
+    if (least && (*out & 0x7fff) < least[t - r->w->model->tensors]) *out = 0;
+    return true;
 }
 
 /* ---- matrices ---- */
+
+/* Where a symbol of the PE in column x, row y goes. */
+static uint16_t *target(const reader *r, uint32_t x, uint32_t y, wafer_symbol s) {
+    const wafer_stage *g = r->stage;
+    if (!g) return wafer_at(r->w, x, y, s);
+    if (g->at[s] == WAFER_NOWHERE) return NULL;
+    return g->data + 2 * ((size_t)y * r->w->plan.width + x) * g->words + g->at[s];
+}
 
 /* Row of a tensor to output `i` of the PEs in row `y`; `outputs` is the tile's. */
 static bool deal_over_columns(reader *r, const llm_tensor *t, uint64_t row, wafer_symbol s, uint32_t y, uint32_t i,
@@ -118,9 +130,9 @@ static bool deal_over_columns(reader *r, const llm_tensor *t, uint64_t row, wafe
     if (!v) return false;
     for (uint32_t x = 0; x < p->width; x++) {
         uint32_t first = x * p->d_tile;
-        uint16_t *tile = wafer_at(r->w, x, y, s);
+        uint16_t *tile = target(r, x, y, s);
         for (uint32_t j = 0; tile && j < p->d_tile && first + j < p->d_model; j++)
-            if (!to_f16(v[first + j], &tile[(size_t)j * outputs + i])) return beyond_f16(r, t, v[first + j]);
+            if (!to_f16(r, t, v[first + j], &tile[(size_t)j * outputs + i])) return beyond_f16(r, t, v[first + j]);
     }
     return true;
 }
@@ -129,10 +141,10 @@ static bool deal_over_columns(reader *r, const llm_tensor *t, uint64_t row, wafe
 static bool deal_down(reader *r, const llm_tensor *t, const float *v, uint64_t row, wafer_symbol s, uint32_t y,
                       uint64_t from, uint64_t n) {
     const plan *p = &r->w->plan;
-    uint16_t *tile = wafer_at(r->w, (uint32_t)(row / p->d_tile), y, s);
+    uint16_t *tile = target(r, (uint32_t)(row / p->d_tile), y, s);
     uint32_t i = (uint32_t)(row % p->d_tile);
     for (uint64_t j = 0; tile && j < n; j++)
-        if (!to_f16(v[from + j], &tile[j * p->d_tile + i])) return beyond_f16(r, t, v[from + j]);
+        if (!to_f16(r, t, v[from + j], &tile[j * p->d_tile + i])) return beyond_f16(r, t, v[from + j]);
     return true;
 }
 
@@ -229,7 +241,7 @@ static bool place_blocks(reader *r, const llm_tensor *t, wafer_symbol s, uint32_
     const float *v = t ? read_row(r, t, 0) : NULL;
     if (!v) return !t;
     for (uint32_t y = top; y < top + rows; y++)
-        for (uint32_t k = 0; k < p->d_model; k++) put_f32(wafer_at(r->w, k / p->d_tile, y, s), k % p->d_tile, v[k]);
+        for (uint32_t k = 0; k < p->d_model; k++) put_f32(target(r, k / p->d_tile, y, s), k % p->d_tile, v[k]);
     return true;
 }
 
@@ -243,7 +255,7 @@ static bool place_head_norm(reader *r, const llm_tensor *t, uint32_t first_head,
         uint64_t in_unit = row_in_unit(p, (uint64_t)first_head * p->head_size, in_heads);
         uint32_t y = top + (uint32_t)(k / (heads * p->head_size) * p->unit_rows + in_unit / p->qkv_tile);
         for (uint32_t x = 0; x < p->width; x++)
-            put_f32(wafer_at(r->w, x, y, WAFER_N_QK), in_unit % p->qkv_tile, first_head <= p->group ? v[dim] : 1);
+            put_f32(target(r, x, y, WAFER_N_QK), in_unit % p->qkv_tile, first_head <= p->group ? v[dim] : 1);
     }
     return true;
 }
@@ -256,7 +268,7 @@ static bool place_unit_bias(reader *r, uint32_t top, const llm_tensor *t, uint64
     for (uint64_t k = 0; k < p->units * n; k++) {
         uint64_t in_unit = row_in_unit(p, base, k % n);
         uint32_t y = top + (uint32_t)(k / n * p->unit_rows + in_unit / p->qkv_tile);
-        put_f32(wafer_at(r->w, 0, y, WAFER_B_QKV), in_unit % p->qkv_tile, v[first + k]);
+        put_f32(target(r, 0, y, WAFER_B_QKV), in_unit % p->qkv_tile, v[first + k]);
     }
     return true;
 }
@@ -266,7 +278,7 @@ static bool place_up_bias(reader *r, uint32_t top, const llm_tensor *t, uint32_t
     const float *v = t ? read_row(r, t, 0) : NULL;
     if (!v) return !t;
     for (uint32_t k = 0; k < p->mlp_width; k++)
-        put_f32(wafer_at(r->w, 0, top + k / p->mlp_tile, WAFER_B_UP), second + k % p->mlp_tile, v[k]);
+        put_f32(target(r, 0, top + k / p->mlp_tile, WAFER_B_UP), second + k % p->mlp_tile, v[k]);
     return true;
 }
 
@@ -312,14 +324,19 @@ static bool place_table(reader *r, const llm_tensor *t, wafer_symbol s, uint64_t
     return true;
 }
 
+static bool place_embedding(reader *r) {
+    const plan *p = &r->w->plan;
+    const llm_model *m = r->w->model;
+    wafer_symbol s = p->tied ? WAFER_W_HEAD : WAFER_W_EMBED;
+    return (p->tied || place_table(r, m->embed, s, 0, p->vocab)) &&
+           (!m->positions || place_table(r, m->positions, s, p->vocab, p->table_rows - p->vocab));
+}
+
 static bool place_head(reader *r) {
     const plan *p = &r->w->plan;
     const llm_model *m = r->w->model;
-    wafer_symbol embedding = p->tied ? WAFER_W_HEAD : WAFER_W_EMBED;
     uint32_t top = wafer_first_head_row(r->w);
     return place_table(r, m->output, WAFER_W_HEAD, 0, p->vocab) &&
-           (p->tied || place_table(r, m->embed, WAFER_W_EMBED, 0, p->vocab)) &&
-           (!m->positions || place_table(r, m->positions, embedding, p->vocab, p->table_rows - p->vocab)) &&
            place_blocks(r, m->output_norm, WAFER_N_OUT, top, p->head_rows) &&
            place_blocks(r, m->output_norm_b, WAFER_N_OUT_B, top, p->head_rows);
 }
@@ -335,14 +352,18 @@ static bool make_rope(wafer *w, diag *d) {
 
 /* ---- where each PE is ---- */
 
+uint32_t wafer_window(const wafer *w, uint32_t layer) {
+    const llm_config *c = &w->model->config;
+    return c->windowed[layer] && c->window < w->plan.context ? c->window : 0;
+}
+
 static void place_places(wafer *w) {
     const plan *p = &w->plan;
-    const llm_config *c = &w->model->config;
     for (uint32_t y = 0; y < w->image->height; y++)
         for (uint32_t x = 0; x < w->image->width; x++) {
             uint16_t *at = wafer_at(w, x, y, WAFER_PLACE);
             uint32_t layer = y / p->rows, window = 0;
-            if (layer < p->layers && c->windowed[layer] && c->window < p->context) window = c->window;
+            if (!p->streamed && layer < p->layers) window = wafer_window(w, layer);
             if (layer > p->layers) layer = p->layers;
             if (!at) continue;
             at[0] = (uint16_t)x;
@@ -369,49 +390,107 @@ static void angles_of(angles *a, const rope_table *t, uint32_t position) {
 
 /* Angles of the pairs that row `y` has of its unit's matrix; v and what the rotation leaves alone are turned by none.
  */
-static void put_angles(wafer *w, const angles *a, uint32_t y) {
+static void put_angles(wafer *w, const angles *a, uint32_t y, uint32_t table) {
     const plan *p = &w->plan;
     uint32_t pairs = p->qkv_tile / 2, first = y % p->rows % p->unit_rows * p->qkv_tile;
+    uint32_t first_of_table = table * ANGLE_ROWS * pairs;
     for (uint32_t k = 0; k < ANGLE_ROWS * pairs; k++) {
         uint32_t row = k / pairs, at = first + 2 * (k % pairs), pair = at % p->head_size / 2;
         bool turns = at < (p->group + 1) * p->head_size && pair < a->half;
         float v = turns ? a->row[row][pair] : row == COS || row == STEP_COS;
-        for (uint32_t x = 0; x < p->width; x++) put_f32(wafer_at(w, x, y, WAFER_ROPE), k, v);
+        for (uint32_t x = 0; x < p->width; x++) put_f32(wafer_at(w, x, y, WAFER_ROPE), first_of_table + k, v);
     }
 }
 
-void wafer_set_position(wafer *w, uint32_t position) {
+/* A resident layer has the table of its kind; rows through which all layers pass have both. */
+static void set_angles(wafer *w, uint32_t position) {
     const plan *p = &w->plan;
     float rows[ANGLE_ROWS][8192]; /* head sizes are at most 2^14 (llm/model.c) */
     angles a = {.row = {rows[COS], rows[SIN], rows[STEP_COS], rows[STEP_SIN]}};
-    for (uint32_t y = 0; y < w->image->height; y++) {
-        uint32_t layer = y / p->rows;
+    for (uint32_t region = 0; region < (p->streamed ? 1 : p->layers); region++)
+        for (uint32_t table = 0; table < (p->streamed ? p->rope_tables : 1); table++) {
+            angles_of(&a, &w->rope[p->streamed ? table : w->model->config.windowed[region]], position);
+            for (uint32_t y = 0; y < p->rows; y++) put_angles(w, &a, region * p->rows + y, table);
+        }
+}
+
+void wafer_set_position(wafer *w, uint32_t position) {
+    for (uint32_t y = 0; y < w->image->height; y++)
         for (uint32_t x = 0; x < w->image->width; x++) {
             uint16_t *at = wafer_at(w, x, y, WAFER_POSITION);
             if (at) *at = (uint16_t)position;
         }
-        if (layer >= p->layers || !p->rope_style) continue;
-        if (y % p->rows == 0) angles_of(&a, &w->rope[w->model->config.windowed[layer]], position);
-        put_angles(w, &a, y);
-    }
+    if (w->plan.rope_style) set_angles(w, position);
     w->position = position;
 }
 
-bool wafer_place_weights(wafer *w, const wafer_progress *progress, diag *d) {
+static bool place_layer(reader *r, uint32_t layer, uint32_t top) {
+    const plan *p = &r->w->plan;
+    const llm_layer *l = &r->w->model->layers[layer];
+    return place_qkv(r, top, l) && place_o(r, top, l) && place_up(r, top, p->gated ? l->gate : l->up, 0) &&
+           (!p->gated || place_up(r, top, l->up, p->mlp_tile)) && place_down(r, top, l) && place_norms(r, top, l) &&
+           place_biases(r, top, l);
+}
+
+bool wafer_gather(wafer *w, uint32_t layer, wafer_stage *stage, diag *d) {
+    reader r = {.w = w, .d = d, .stage = stage};
+    bool ok = layer < w->plan.layers ? place_layer(&r, layer, 0) : place_head(&r);
+    reader_close(&r);
+    return ok;
+}
+
+/* ---- leaving out small weights ---- */
+
+enum { MAGNITUDES = 0x7c00 }; /* of finite f16 numbers, as integers in their order */
+
+static bool least_of(reader *r, const llm_tensor *t, uint64_t *counts, uint16_t *least) {
+    uint64_t left_out = (uint64_t)(r->w->sparsity * (double)(t->rows * t->cols)), sum = 0;
+    memset(counts, 0, MAGNITUDES * sizeof *counts);
+    for (uint64_t i = 0; i < t->rows; i++) {
+        const float *v = read_row(r, t, i);
+        if (!v) return false;
+        for (uint64_t k = 0; k < t->cols; k++) {
+            uint32_t magnitude = f16_from_f32(v[k]) & 0x7fff;
+            if (magnitude < MAGNITUDES) counts[magnitude]++;
+        }
+    }
+    for (*least = 0; *least < MAGNITUDES && sum + counts[*least] <= left_out; (*least)++) sum += counts[*least];
+    return true;
+}
+
+bool wafer_find_least(wafer *w, diag *d) {
+    reader r = {.w = w, .d = d};
+    uint64_t *counts = mem_alloc_n(MAGNITUDES, sizeof *counts);
+    uint16_t *least = arena_push_n(w->memory, uint16_t, w->model->tensor_count);
+    bool ok = (counts && least) || diag_oom(d, "sparsity");
+    for (size_t i = 0; ok && i < w->model->tensor_count; i++) {
+        const llm_tensor *t = &w->model->tensors[i];
+        if (t->rows > 1) ok = least_of(&r, t, counts, &least[i]);
+    }
+    reader_close(&r);
+    mem_free(counts);
+    w->least = least;
+    return ok;
+}
+
+/* ---- all of it ---- */
+
+static bool place_resident(wafer *w, const wafer_progress *progress, diag *d) {
     const plan *p = &w->plan;
     reader r = {.w = w, .d = d};
-    bool ok = make_rope(w, d);
+    bool ok = true;
     for (uint32_t i = 0; ok && i < p->layers; i++) {
-        const llm_layer *l = &w->model->layers[i];
-        uint32_t top = i * p->rows;
-        ok = place_qkv(&r, top, l) && place_o(&r, top, l) && place_up(&r, top, p->gated ? l->gate : l->up, 0) &&
-             (!p->gated || place_up(&r, top, l->up, p->mlp_tile)) && place_down(&r, top, l) &&
-             place_norms(&r, top, l) && place_biases(&r, top, l);
+        ok = place_layer(&r, i, i * p->rows);
         if (ok && progress->fn) progress->fn(progress->arg, (i + 1.0) / (p->layers + 2));
     }
-    ok = ok && place_head(&r);
+    ok = ok && place_head(&r) && place_embedding(&r);
     reader_close(&r);
-    if (!ok) return false;
+    return ok;
+}
+
+bool wafer_place_weights(wafer *w, const wafer_progress *progress, diag *d) {
+    if (!make_rope(w, d)) return false;
+    if (!w->plan.streamed && !place_resident(w, progress, d)) return false;
     place_places(w);
     wafer_set_position(w, 0);
     if (progress->fn) progress->fn(progress->arg, 1);

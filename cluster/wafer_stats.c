@@ -10,7 +10,7 @@ void wafer_measure_programs(wafer *w) {
     uint32_t head = wafer_first_head_row(w);
     for (uint32_t pe = 0; pe < w->image->width * w->image->height; pe++) {
         const isa_program *p = &w->image->programs[w->image->tiles[pe].program];
-        bool is_head = pe / w->image->width >= head;
+        bool is_head = !w->plan.streamed && pe / w->image->width >= head;
         uint32_t bytes = bytes_of(&w->machine, p), *most = is_head ? &w->stats.head_bytes : &w->stats.layer_bytes;
         if (bytes > *most) *most = bytes;
         if (p->code_bytes > w->stats.code_bytes[is_head]) w->stats.code_bytes[is_head] = p->code_bytes;
@@ -40,6 +40,20 @@ static void add_spent(wafer *w, uint32_t y, uint32_t columns, double *out, int p
     }
 }
 
+/* With streamed weights one program does all: its phases are sums over layers already, and the head's are its last. */
+static void add_streamed(wafer *w, wafer_work *to) {
+    double all[SPENT] = {0};
+    add_spent(w, 0, w->plan.width, all, SPENT);
+    for (int i = 0; i < PLAN_PHASES; i++) to->layer[i] += all[i];
+    to->head[PLAN_HEAD_MULTIPLY] += all[PLAN_PHASES];
+    to->head[PLAN_HEAD_SUM] += all[PLAN_PHASES + 1];
+}
+
+static void add_resident(wafer *w, wafer_work *to) {
+    for (uint32_t i = 0; i < w->plan.layers; i++) add_spent(w, i * w->plan.rows, w->plan.width, to->layer, PLAN_PHASES);
+    add_spent(w, wafer_first_head_row(w), 1, to->head, PLAN_HEAD_PHASES_COUNT); /* column 0 alone chooses */
+}
+
 static void add_counters(wse_counters *to, const wse_counters *now, const wse_counters *before) {
 #define COUNTER(name, meaning) to->name += now->name - before->name;
 #include "wse/counters.def"
@@ -51,8 +65,7 @@ void wafer_account(wafer *w, wafer_work *to, uint64_t tokens, uint64_t since_cyc
     wse_counters now;
     wse_counters_total(w->simulator, &now);
     add_counters(&to->counters, &now, before);
-    for (uint32_t i = 0; i < w->plan.layers; i++) add_spent(w, i * w->plan.rows, w->plan.width, to->layer, PLAN_PHASES);
-    add_spent(w, wafer_first_head_row(w), 1, to->head, PLAN_HEAD_PHASES_COUNT); /* column 0 alone chooses */
+    (w->plan.streamed ? add_streamed : add_resident)(w, to);
     wafer_clear_spent(w);
     to->tokens += tokens;
     to->calls++;

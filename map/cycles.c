@@ -12,7 +12,7 @@
  * one layer; docs/wafer-models.md has the comparison for others. A PE works on the slots that it has: positions are
  * dealt to the PEs of a unit in turn, so the busiest one decides. The regions of one token work one after the other;
  * those of a prompt's tokens at the same time, and the slowest region decides. */
-#include "map/plan.h"
+#include "map/plan_internal.h"
 #include <math.h>
 
 enum {
@@ -61,9 +61,11 @@ uint32_t plan_row_group(const plan *p, const isa_wafer *w) {
     return best;
 }
 
-static double norm(const plan *p, const isa_wafer *w) {
-    double n = 3 * vector_op(w, ISA_D_FMULS, p->d_tile) + sum_and_copy(w, p->width, p->row_group, 1) + NORM_CYCLES;
-    if (p->norm) n += vector_op(w, ISA_D_FMULS, p->d_tile) + sum_and_copy(w, p->width, p->row_group, 1);
+/* Of `tokens` at once: their sums travel together. */
+static double norm(const plan *p, const isa_wafer *w, double tokens) {
+    double own = 3 * vector_op(w, ISA_D_FMULS, p->d_tile) + NORM_CYCLES;
+    double n = tokens * own + sum_and_copy(w, p->width, p->row_group, tokens);
+    if (p->norm) n += tokens * vector_op(w, ISA_D_FMULS, p->d_tile) + sum_and_copy(w, p->width, p->row_group, tokens);
     return n;
 }
 
@@ -91,29 +93,32 @@ static double rope(const plan *p, const isa_wafer *w) {
     return n;
 }
 
-static void layer(const plan *p, const isa_wafer *w, uint32_t position, double out[PLAN_PHASES]) {
+/* `tokens` at once: several only with streamed weights; attention takes one after the other. */
+static void layer(const plan *p, const isa_wafer *w, uint32_t position, double tokens, double out[PLAN_PHASES]) {
     double unit = (double)p->unit_rows * p->qkv_tile, slice = ceil((double)p->mlp_tile / p->width);
-    out[PLAN_WAIT] = w->hop_cycles * p->rows + p->d_tile + copy(w, p->rows, p->d_tile);
-    out[PLAN_NORM] = (2 + 2.0 * p->post_norm) * norm(p, w);
-    out[PLAN_QKV] = tile(w, p->d_tile, p->qkv_tile);
-    out[PLAN_QKV_SUM] =
-        sum_and_copy(w, p->width, p->row_group, p->qkv_tile) + sum_and_copy(w, p->unit_rows, p->unit_rows, unit);
-    out[PLAN_ROPE] = rope(p, w);
-    out[PLAN_ATTENTION] = attention(p, position);
-    out[PLAN_ATTENTION_SUM] = attention_sums(p, w);
-    out[PLAN_O] = tile(w, p->o_tile, p->d_tile);
-    out[PLAN_O_SUM] = sum_and_copy(w, p->rows, p->unit_rows, p->d_tile) + vector_op(w, ISA_D_FADDS, p->d_tile);
-    out[PLAN_UP] = tile(w, p->d_tile, p->up_tile);
-    out[PLAN_UP_SUM] = sum_and_copy(w, p->width, p->row_group, p->up_tile);
-    out[PLAN_ACTIVATION] = ELEMENT_CYCLES * slice + sum_and_copy(w, p->width, p->row_group, p->mlp_tile);
-    out[PLAN_DOWN] = tile(w, p->mlp_tile, p->d_tile);
-    out[PLAN_DOWN_SUM] = chain(w, p->rows, p->unit_rows, p->d_tile) + vector_op(w, ISA_D_FADDS, p->d_tile);
+    double d = tokens * p->d_tile;
+    out[PLAN_WAIT] = w->hop_cycles * p->rows + d + copy(w, p->rows, d);
+    out[PLAN_NORM] = (2 + 2.0 * p->post_norm) * norm(p, w, tokens);
+    out[PLAN_QKV] = tokens * tile(w, p->d_tile, p->qkv_tile);
+    out[PLAN_QKV_SUM] = sum_and_copy(w, p->width, p->row_group, tokens * p->qkv_tile) +
+                        tokens * sum_and_copy(w, p->unit_rows, p->unit_rows, unit);
+    out[PLAN_ROPE] = tokens * rope(p, w);
+    out[PLAN_ATTENTION] = tokens * attention(p, position);
+    out[PLAN_ATTENTION_SUM] = tokens * attention_sums(p, w);
+    out[PLAN_O] = tokens * tile(w, p->o_tile, p->d_tile);
+    out[PLAN_O_SUM] = sum_and_copy(w, p->rows, p->unit_rows, d) + vector_op(w, ISA_D_FADDS, d);
+    out[PLAN_UP] = tokens * tile(w, p->d_tile, p->up_tile);
+    out[PLAN_UP_SUM] = sum_and_copy(w, p->width, p->row_group, tokens * p->up_tile);
+    out[PLAN_ACTIVATION] =
+        tokens * ELEMENT_CYCLES * slice + sum_and_copy(w, p->width, p->row_group, tokens * p->mlp_tile);
+    out[PLAN_DOWN] = tokens * tile(w, p->mlp_tile, p->d_tile);
+    out[PLAN_DOWN_SUM] = chain(w, p->rows, p->unit_rows, d) + vector_op(w, ISA_D_FADDS, d);
 }
 
 static void head(const plan *p, const isa_wafer *w, double out[PLAN_HEAD_PHASES_COUNT]) {
     double strip = (double)p->rows * p->layers; /* the embedding goes up to the first layer */
     out[PLAN_HEAD_WAIT] = w->hop_cycles * p->rows + p->d_tile + copy(w, p->head_rows, p->d_tile);
-    out[PLAN_HEAD_NORM] = norm(p, w);
+    out[PLAN_HEAD_NORM] = norm(p, w, 1);
     out[PLAN_HEAD_MULTIPLY] = tile(w, p->d_tile, p->vocab_tile);
     out[PLAN_HEAD_SUM] = chain(w, p->width, p->row_group, p->vocab_tile);
     out[PLAN_HEAD_ARGMAX] = CHOICE_CYCLES + 2 * chain(w, p->head_rows, p->unit_rows, 1) + copy(w, p->head_rows, 1) +
@@ -122,9 +127,49 @@ static void head(const plan *p, const isa_wafer *w, double out[PLAN_HEAD_PHASES_
                            chain(w, p->head_rows, p->unit_rows, p->d_tile) + w->hop_cycles * strip + p->d_tile;
 }
 
-void plan_cycles_at(const plan *p, const isa_wafer *w, uint32_t position, plan_cycles *out) {
+/* Cycles in which `words` reach each PE of a row, which takes in io_wavelets_per_cycle_row. */
+static double arrival(const plan *p, const isa_wafer *w, double words) {
+    return words * p->width * 1000.0 / w->io_wavelets_per_cycle_row;
+}
+
+static double slower(double a, double b) { return a > b ? a : b; }
+
+/* A multiplication takes as long as its weights need to come, and nothing comes while PEs add up: little waits in
+ * queues. */
+static double streamed_layer(const plan *p, const isa_wafer *w, uint32_t position, double tokens,
+                             double out[PLAN_PHASES]) {
+    static const plan_phase products[] = {PLAN_QKV, PLAN_O, PLAN_UP, PLAN_DOWN};
+    double d = p->d_tile, words[] = {d * p->qkv_tile / 2, d * p->o_tile / 2, d * p->up_tile / 2, d * p->mlp_tile / 2};
+    double vectors = p->layer_words - (words[0] + words[1] + words[2] + words[3]), sum = 0;
+    layer(p, w, position, tokens, out);
+    out[PLAN_WAIT] = copy(w, p->rows, tokens * d);
+    out[PLAN_NORM] += arrival(p, w, vectors);
+    for (int i = 0; i < 4; i++) out[products[i]] = slower(out[products[i]], arrival(p, w, words[i]));
+    for (int i = 0; i < PLAN_PHASES; i++) sum += out[i];
+    return sum;
+}
+
+void plan_streamed_cycles(const plan *p, const isa_wafer *w, uint32_t position, plan_cycles *out) {
+    double pass[PLAN_PHASES] = {0};
     *out = (plan_cycles){.position = position};
-    layer(p, w, position, out->layer);
+    out->layer_total = streamed_layer(p, w, position, 1, out->layer);
+    out->head[PLAN_HEAD_NORM] = norm(p, w, 1) + copy(w, p->rows, p->d_tile) + arrival(p, w, p->d_tile);
+    out->head[PLAN_HEAD_MULTIPLY] =
+        slower(tile(w, p->d_tile, p->vocab_tile), arrival(p, w, (double)p->d_tile * p->vocab_tile / 2));
+    out->head[PLAN_HEAD_SUM] = chain(w, p->width, p->row_group, p->vocab_tile);
+    for (int i = 0; i < PLAN_HEAD_PHASES_COUNT; i++) out->head_total += out->head[i];
+    out->token = p->layers * out->layer_total + out->head_total;
+    out->prompt = p->layers * streamed_layer(p, w, position, p->tokens, pass);
+    out->io = arrival(p, w, (double)p->layers * p->layer_words + p->head_words);
+}
+
+void plan_cycles_at(const plan *p, const isa_wafer *w, uint32_t position, plan_cycles *out) {
+    if (p->streamed) {
+        plan_streamed_cycles(p, w, position, out);
+        return;
+    }
+    *out = (plan_cycles){.position = position};
+    layer(p, w, position, 1, out->layer);
     head(p, w, out->head);
     for (int i = 0; i < PLAN_PHASES; i++) out->layer_total += out->layer[i];
     for (int i = 0; i < PLAN_HEAD_PHASES_COUNT; i++) out->head_total += out->head[i];

@@ -1,12 +1,13 @@
 /* Memory of a PE, item by item: the arrays of kernels/transformer as their tiles make them, and what the compiler was
  * seen to need beside them. Tests compare with the compiled programs (tests/test_wafer_model.c), so that a kernel that
  * grows is noticed. */
-#include "map/plan.h"
+#include "map/plan_internal.h"
 
 enum {
     /* Instructions, stack, descriptors and small variables of a layer's and the head's program, and a little room for
      * what families differ in. */
     LAYER_CODE_BYTES = 8448,
+    STREAMED_CODE_BYTES = 10240,
     HEAD_CODE_BYTES = 3584,
     PLACE_BYTES = 2 * 8 + 2 + 4 * 16, /* place, position, spent */
     F16 = 2,
@@ -50,6 +51,23 @@ void plan_layer_memory(const plan *p, const isa_wafer *w, plan_memory *out) {
                          .rope = p->rope_style ? F32 * 2 * p->qkv_tile : 0,
                          .buffers = clamp(layer_buffers(p)),
                          .code = LAYER_CODE_BYTES};
+    add_up(out, w);
+}
+
+/* One program for all layers and the head: its vectors are those of all tokens of a pass, its keys and values those of
+ * all layers, and no weights but a column on its way. */
+void plan_streamed_memory(const plan *p, const isa_wafer *w, plan_memory *out) {
+    uint64_t part = larger(p->qkv_tile, p->up_tile), column = larger(part, larger(p->d_tile, p->vocab_tile));
+    uint64_t wide = p->tokens * (2ull * p->d_tile + part + p->mlp_tile + 1) + p->d_tile + p->vocab_tile + column / 2 +
+                    (uint64_t)p->unit_rows * p->qkv_tile + (uint64_t)p->slots * p->group + 2ull * p->head_size +
+                    larger((uint64_t)p->unit_rows * p->o_tile, (uint64_t)p->group * p->head_size) + 3ull * p->group +
+                    (p->rope_style ? 3ull * p->qkv_tile / 2 : 0) + (p->qk_norm ? p->qkv_tile + p->group + 1ull : 0);
+    uint64_t half = p->tokens * larger(p->d_tile, larger(p->o_tile, p->mlp_tile));
+    *out = (plan_memory){.norms = clamp(F32 * norm_elements(p)),
+                         .kv = clamp(2ull * F16 * p->layers * p->slots * p->head_size),
+                         .rope = p->rope_style ? F32 * 2 * p->qkv_tile * (p->rope_tables + 1) : 0,
+                         .buffers = clamp(F32 * wide + F16 * half + PLACE_BYTES),
+                         .code = STREAMED_CODE_BYTES};
     add_up(out, w);
 }
 

@@ -1,4 +1,4 @@
-#include "map/plan.h"
+#include "map/plan_internal.h"
 #include "base/units.h"
 #include <math.h>
 
@@ -34,6 +34,9 @@ static const plan_policy *find_policy(const char *name, diag *d) {
 
 /* ---- the model ---- */
 
+/* Do layers rotate by two tables? */
+static uint32_t rope_tables(const llm_config *c) { return c->rope != ROPE_NONE && c->arch->window_rope ? 2 : 1; }
+
 static bool has_bias(const llm_model *m) {
     for (uint32_t i = 0; i < m->config.layers; i++) {
         const llm_layer *l = &m->layers[i];
@@ -67,7 +70,7 @@ static uint32_t context_of(const llm_config *c, const plan_options *o) {
     return c->context < PLAN_CONTEXT_DEFAULT ? c->context : PLAN_CONTEXT_DEFAULT;
 }
 
-static void take_model(plan *p, const llm_model *m, const plan_options *o) {
+void plan_take_model(plan *p, const llm_model *m, const plan_options *o) {
     const llm_config *c = &m->config;
     *p = (plan){.layers = c->layers,
                 .d_model = c->width,
@@ -92,8 +95,10 @@ static void take_model(plan *p, const llm_model *m, const plan_options *o) {
                 .window = widest_window(c),
                 .table_rows = c->vocab,
                 .positions_first = PLAN_NO_POSITIONS,
-                .steps_max = PLAN_STEPS_MAX};
-    if (!m->positions) return;
+                .steps_max = PLAN_STEPS_MAX,
+                .tokens = 1,
+                .rope_tables = o->streamed ? rope_tables(c) : 1};
+    if (!m->positions || o->streamed) return; /* streamed: the host adds positions */
     p->positions_first = c->vocab;
     p->table_rows += p->context;
 }
@@ -111,7 +116,7 @@ typedef struct {
     plan nearest; /* what fits least badly, when nothing fits: the smallest memory of a PE */
 } search;
 
-static void set_layer_tiles(plan *p, uint32_t width, uint32_t unit_rows) {
+void plan_set_layer_tiles(plan *p, uint32_t width, uint32_t unit_rows) {
     uint64_t unit = (p->group + 2ull) * p->head_size;
     p->width = width;
     p->unit_rows = unit_rows;
@@ -205,7 +210,7 @@ static bool same_tiles(const plan *a, const plan *b) {
 static void run(search *s) {
     const plan_options *o = s->options;
     plan p;
-    take_model(&p, s->model, o);
+    plan_take_model(&p, s->model, o);
     uint32_t width_max = least(s->columns_max, p.d_model);
     uint32_t unit_max = least(s->rows_max / p.units, (p.group + 2ull) * p.head_size);
     uint32_t from = o->columns ? o->columns : 1, to = o->columns ? least(o->columns, s->columns_max) : width_max;
@@ -215,7 +220,7 @@ static void run(search *s) {
         if (width > from && plan_tiles(p.d_model, width) == p.d_tile) continue;
         for (uint32_t unit_rows = low; unit_rows <= high; unit_rows++) {
             plan before = p;
-            set_layer_tiles(&p, width, unit_rows);
+            plan_set_layer_tiles(&p, width, unit_rows);
             if (unit_rows > low && same_tiles(&before, &p)) continue;
             p.row_group = o->row_group && o->row_group < width ? o->row_group : width;
             try_layer(s, &p);
@@ -336,6 +341,7 @@ bool plan_make(plan *p, arena *a, const llm_model *m, const isa_wafer *w, const 
                 .columns_max = beyond(w->fabric_width, PLAN_SIDE_COLUMNS),
                 .rows_max = beyond(w->fabric_height, PLAN_SIDE_ROWS)};
     if (!s.policy || !supported(m, o, d) || !check_wishes(&s, d)) return false;
+    if (o->streamed) return plan_make_streamed(p, a, m, w, o, d);
     run(&s);
     if (!s.found) return no_room(&s, d);
     *p = s.best;

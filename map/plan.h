@@ -12,11 +12,15 @@
  * Matrices are cut into equal tiles; what does not divide is padded with zeros (plan.padding says how much), heads are
  * never merged or split over units. Weights and the KV cache are f16, vectors between operations f32.
  *
- * The search tries every width and unit_rows that make some tile smaller and that the wafer has room for, and keeps what fits the memory of a PE
- * (map/memory.c) on the fewest wafers; among these the policy decides, with the cycles of map/cycles.c. First-order
- * numbers: the same formulas for every model, checked against the machine in docs/wafer-models.md.
+ * The search tries every width and unit_rows that make some tile smaller and that the wafer has room for, and keeps
+ * what fits the memory of a PE (map/memory.c) on the fewest wafers; among these the policy decides, with the cycles of
+ * map/cycles.c. First-order numbers: the same formulas for every model, checked against the machine in
+ * docs/wafer-models.md.
  *
- * Left out: streamed weights, several tokens of a batch at once, holes (they change link lengths, not places).
+ * Streamed weights (plan_options.streamed, map/streamed.c): one region through which all layers pass; its height is
+ * what the wafer's I/O feeds, its width what keys, values and logits need. There is no head region.
+ *
+ * Left out: holes (they change link lengths, not places).
  */
 #ifndef INGOT_MAP_PLAN_H
 #define INGOT_MAP_PLAN_H
@@ -28,6 +32,8 @@ enum {
     PLAN_CONTEXT_MAX = 65535, /* positions are u16 on the PEs */
     PLAN_SIDE_COLUMNS = 7,    /* columns and rows of the fabric that no program has */
     PLAN_SIDE_ROWS = 2,
+    PLAN_TOKENS_DEFAULT = 8, /* of a streamed pass */
+    PLAN_TOKENS_MAX = 16,
     PLAN_STEPS_MAX = 64, /* tokens of one launch */
     PLAN_NO_POSITIONS = -1,
 };
@@ -37,6 +43,9 @@ typedef struct {
     const char *policy;                                /* a row of plan_policies; NULL = the first */
     uint32_t columns, unit_rows, head_rows, row_group; /* 0 = searched */
     uint32_t wafers_max;                               /* 0 = as many as it takes */
+    bool streamed;       /* weights come from outside, layer by layer */
+    bool sparse;         /* streamed: only those that are not zero */
+    uint32_t tokens;     /* streamed: tokens of a pass, at most PLAN_TOKENS_MAX; 0 = PLAN_TOKENS_DEFAULT */
 } plan_options;
 
 /* Phases of the programs, as their counters `spent` number them. */
@@ -82,7 +91,8 @@ typedef struct {
     double layer[PLAN_PHASES], head[PLAN_HEAD_PHASES_COUNT];
     double layer_total, head_total;
     double token;  /* from a token to the next: all layers and the head */
-    double prompt; /* each further token of a prompt: the slowest region */
+    double prompt; /* each further token of a prompt: the slowest region; streamed: of a pass */
+    double io;     /* streamed: what the words of a pass take at the rate of a row of the wafer */
 } plan_cycles;
 
 /* Elements that are zeros because sizes do not divide, of all elements that a layer (or the head) has room for. */
@@ -107,6 +117,9 @@ typedef struct {
     uint32_t width, unit_rows, rows, row_group, head_rows;
     uint32_t d_tile, qkv_tile, o_tile, mlp_tile, up_tile, slots;
     uint32_t table_rows, vocab_tile, steps_max;
+    /* streamed: tokens of a pass; tables of angles; words of the stream for a PE when no weight is left out */
+    bool streamed, sparse;
+    uint32_t tokens, rope_tables, layer_words, head_words;
     int64_t positions_first; /* row of the table where learned positions begin; PLAN_NO_POSITIONS */
     /* what it comes to */
     const char *policy;

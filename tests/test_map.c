@@ -88,21 +88,22 @@ static void refuse(fixture *f, shape s, plan_options o, const char *first, const
 
 /* ---- what every plan keeps ---- */
 
-static void at_least(uint64_t tiles, uint64_t tile, uint64_t n) {
-    assert_true(tiles * tile >= n);
-    assert_true(tiles * (tile - 1) < n); /* and not more than it takes */
+/* Tiles hold n elements and are not larger than that takes; `step`: tiles are multiples of it. */
+static void at_least(uint64_t tiles, uint64_t tile, uint64_t n, uint64_t step) {
+    assert_true(tiles * tile >= n && tile % step == 0);
+    assert_true(tiles * (tile - step) < n);
 }
 
 static void check_plan(const fixture *f, const plan *p, const shape *s) {
-    uint32_t layers = 0, rows_max = f->w.fabric_height - 2;
+    uint32_t layers = 0, rows_max = f->w.fabric_height - 2, even = p->streamed ? 2 : 1;
     assert_true(p->width <= f->w.fabric_width - 7);
     assert_int_equal(p->rows, p->unit_rows * s->kv_heads);
-    at_least(p->width, p->d_tile, s->width);
-    at_least(p->unit_rows, p->qkv_tile, (s->heads / s->kv_heads + 2) * s->head_size);
-    at_least(p->unit_rows, p->o_tile, s->heads / s->kv_heads * s->head_size);
-    at_least(p->rows, p->mlp_tile, s->mlp_width);
-    at_least(p->head_rows, p->vocab_tile, p->table_rows);
-    at_least((uint64_t)p->unit_rows * p->width, p->slots, p->context);
+    at_least(p->width, p->d_tile, s->width, even);
+    at_least(p->unit_rows, p->qkv_tile, (s->heads / s->kv_heads + 2) * s->head_size, 2);
+    at_least(p->unit_rows, p->o_tile, s->heads / s->kv_heads * s->head_size, even);
+    at_least(p->rows, p->mlp_tile, s->mlp_width, even);
+    at_least(p->head_rows, p->vocab_tile, p->table_rows, even);
+    at_least((uint64_t)p->unit_rows * p->width, p->slots, p->context, 1);
     assert_true(p->layer_memory.total <= p->layer_memory.limit);
     assert_true(p->head_memory.total <= p->head_memory.limit);
     assert_in_range(p->row_group, 1, p->width);
@@ -110,7 +111,7 @@ static void check_plan(const fixture *f, const plan *p, const shape *s) {
         const plan_wafer *w = &p->wafers[i];
         assert_int_equal(w->first_layer, layers);
         assert_int_equal(w->head, i + 1 == p->wafer_count);
-        assert_int_equal(w->rows, w->layers * p->rows + (w->head ? p->head_rows : 0));
+        assert_int_equal(w->rows, p->streamed ? p->rows : w->layers * p->rows + (w->head ? p->head_rows : 0));
         assert_true(w->rows <= rows_max);
         layers += w->layers;
     }
@@ -207,6 +208,30 @@ static void test_cycles(void **state) {
     assert_true(fabs(sum * p.layers + early.head_total - early.token) < 1e-6);
 }
 
+/* ---- streamed weights ---- */
+
+static void test_streamed(void **state) {
+    fixture *f = *state;
+    const shape all[] = {smollm, llama8b, gpt2};
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
+        plan p = make(f, all[i], (plan_options){.context = 256, .streamed = true});
+        check_plan(f, &p, &all[i]);
+        assert_int_equal(p.tokens, 8);
+        if (i != 1)
+            assert_true(p.rows <= 42); /* what 150 GB/s feed, a word a cycle each; 8B needs the memory of more */
+        assert_true(p.cycles.token >= p.cycles.io);
+        double words = (double)p.pes * ((double)p.layers * p.layer_words + p.head_words), weights = 0;
+        for (uint32_t l = 0; l < p.layers; l++)
+            weights += (double)p.d_model * p.head_size * (2.0 * p.group + 2) * p.units +
+                       (p.gated ? 3.0 : 2.0) * p.d_model * p.mlp_width;
+        weights += (double)p.d_model * p.vocab;
+        assert_true(2 * words > weights && 2 * words < 1.25 * weights + 1e6); /* two weights a word, padding, norms */
+    }
+    refuse(f, llama70b, (plan_options){.context = 4096, .streamed = true}, "KV cache of 80 layers", "--context");
+    refuse(f, smollm, (plan_options){.streamed = true, .tokens = 17}, "17 tokens", "16");
+    refuse(f, smollm, (plan_options){.streamed = true, .columns = 65}, "65 columns", "64");
+}
+
 /* ---- refusals ---- */
 
 static void test_refusals(void **state) {
@@ -245,6 +270,7 @@ int main(void) {
         TEST(test_policies_keep_their_word),
         TEST(test_wishes_are_kept),
         TEST(test_cycles),
+        TEST(test_streamed),
         TEST(test_refusals),
         TEST(test_soft_caps),
     };
