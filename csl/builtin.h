@@ -150,13 +150,8 @@ typedef struct {
     } * fifos;
     uint32_t fifo_ref_cap;
     csl_site colorless; /* a descriptor whose color byte is CSL_COLOR_MARK */
-    struct csl_loaded {
-        ir_reg dsr;
-        csl_value dsd;
-        uint16_t settings;
-        csl_site at;
-    } * loaded; /* @load_to_dsr in comptime blocks */
-    uint32_t loaded_count, loaded_cap;
+    csl_site *loaded_at; /* of out->dsr_starts: @load_to_dsr in comptime blocks */
+    uint32_t loaded_cap, start_cap, config_cap;
     uint32_t map_slots[3]; /* scratch registers of @map so far, by file */
     isa_route *local;
     csl_site *local_at;
@@ -218,8 +213,7 @@ bool csl_access_of(csl_sema *s, const csl_node *lambda, csl_access *out);
 /* Marks: scratch DSRs have bit 8 set, and a slot instead of an id. Slot 0: plain operands; further ones: @map. */
 #define CSL_SCRATCH(file, slot) (0x80000100u | (ir_reg)(file) << 4 | (ir_reg)(slot) << 12)
 bool csl_scratch_marks(csl_sema *s, ir_instr *in);
-ir_reg csl_dsr_operand(csl_sema *s, const csl_node *at,
-                       csl_value v); /* a register of the program, as an operand; 0 after an error */
+ir_reg csl_dsr_operand(csl_value v); /* a register of the program, as an operand */
 bool csl_load_dsr(csl_sema *s, const csl_node *at, ir_reg dsr, csl_value dsd, uint16_t settings);
 
 /* ---- operations (builtin_dsdop.c) ---- */

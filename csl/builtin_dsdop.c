@@ -199,7 +199,7 @@ static bool check(csl_sema *s, const operation *o) {
 /* ---- code ---- */
 
 static ir_reg vector_operand(csl_sema *s, const operand *o, isa_dsr_file file) {
-    if (o->kind == OPERAND_DSR) return csl_dsr_operand(s, o->at, o->v);
+    if (o->kind == OPERAND_DSR) return csl_dsr_operand(o->v);
     ir_reg scratch = CSL_SCRATCH(file, 0);
     return csl_load_dsr(s, o->at, scratch, o->v, 0) ? scratch : 0;
 }

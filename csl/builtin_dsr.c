@@ -5,6 +5,7 @@
  * along when it is issued. The operands of each @map have slots of their own, which the operations of its callback
  * leave alone. */
 #include "csl/builtin.h"
+#include "csl/sema_internal.h"
 #include <inttypes.h>
 
 static const char *const file_names[] = {"dsr_dest", "dsr_src0", "dsr_src1"};
@@ -52,39 +53,28 @@ static const uint8_t loadable[] = {
     [ISA_SRC1] = 1 << ISA_MEM1D | 1 << ISA_MEM4D | 1 << ISA_CIRCBUF | 1 << ISA_FABIN | 1 << ISA_FIFO,
 };
 
-/* In a comptime block: what the register holds from the start. A machine starts with empty registers, so every
- * operation that uses this one loads it first; that is the same as long as no code loads something else. */
-static bool load_early(csl_sema *s, const csl_node *call, ir_reg dsr, csl_value dsd, uint16_t settings) {
+/* In a comptime block: what the register holds from the start. */
+static bool load_early(csl_sema *s, const csl_node *call, uint8_t dsr, csl_value dsd, uint16_t settings) {
     csl_dsd_state *d = csl_dsds(s);
-    if (!s->out || dsd.where != CSL_KNOWN)
+    isa_program *p = s->out;
+    uint16_t index;
+    if (!p || dsd.where != CSL_KNOWN)
         return csl_refuse(s, call, "@load_to_dsr: in a comptime block the descriptor must be known");
-    for (uint32_t i = 0; i < d->loaded_count; i++)
-        if (d->loaded[i].dsr == dsr)
-            return csl_refuse(s, call, "@load_to_dsr: this register is loaded twice at compile time");
-    if (!CSL_ROOM(s, d->loaded, d->loaded_count, &d->loaded_cap)) return false;
-    d->loaded[d->loaded_count++] = (struct csl_loaded){dsr, dsd, settings, csl_site_of(s, call)};
-    return true;
-}
-
-static bool no_early_load(csl_sema *s, const csl_node *call, ir_reg dsr) {
-    csl_dsd_state *d = csl_dsds(s);
-    for (uint32_t i = 0; i < d->loaded_count; i++) {
-        if (d->loaded[i].dsr != dsr) continue;
-        csl_error(s, call,
-                  "@load_to_dsr: a register that a comptime block loads cannot be loaded again; load it here only");
-        csl_note(s, d->loaded[i].at.module, d->loaded[i].at.at, "loaded here");
+    for (uint32_t i = 0; i < p->dsr_start_count; i++) {
+        if (p->dsr_starts[i].dsr != dsr) continue;
+        csl_refuse(s, call, "@load_to_dsr: this register is loaded twice at compile time");
+        csl_note(s, d->loaded_at[i].module, d->loaded_at[i].at, "loaded here");
         return false;
     }
+    if (!csl_descriptor(s, dsd.dsd, call, &index)) return false;
+    if (!CSL_ROOM(s, p->dsr_starts, p->dsr_start_count, &d->start_cap)) return false;
+    if (!CSL_ROOM(s, d->loaded_at, p->dsr_start_count, &d->loaded_cap)) return false;
+    d->loaded_at[p->dsr_start_count] = csl_site_of(s, call);
+    p->dsr_starts[p->dsr_start_count++] = (isa_dsr_start){dsr, index, settings};
     return true;
 }
 
-ir_reg csl_dsr_operand(csl_sema *s, const csl_node *at, csl_value v) {
-    csl_dsd_state *d = csl_dsds(s);
-    ir_reg dsr = IR_DSR(ISA_DSR(v.type->sub, v.dsr));
-    for (uint32_t i = 0; i < d->loaded_count; i++)
-        if (d->loaded[i].dsr == dsr && !csl_load_dsr(s, at, dsr, d->loaded[i].dsd, d->loaded[i].settings)) return 0;
-    return dsr;
-}
+ir_reg csl_dsr_operand(csl_value v) { return IR_DSR(ISA_DSR(v.type->sub, v.dsr)); }
 
 /* (dsr, dsd[, cfg]); the xdsr forms have one or two registers more in between, which the machine does not need. */
 csl_value csl_b_load_to_dsr(csl_sema *s, const csl_node *call) {
@@ -106,9 +96,9 @@ csl_value csl_b_load_to_dsr(csl_sema *s, const csl_node *call) {
         return csl_error(s, dsd_at, "a %s register cannot hold a '%s'", file_names[r.type->sub], d.type->text);
     csl_op_settings set;
     if (!csl_parse_settings(s, csl_arg(call, 2 + between), "@load_to_dsr", true, &set)) return CSL_NOTHING;
-    ir_reg dsr = IR_DSR(ISA_DSR(r.type->sub, r.dsr));
-    if (!s->fn || s->comptime) return load_early(s, call, dsr, d, set.index) ? csl_void(s) : CSL_NOTHING;
-    return no_early_load(s, call, dsr) && csl_load_dsr(s, call, dsr, d, set.index) ? csl_void(s) : CSL_NOTHING;
+    uint8_t dsr = ISA_DSR(r.type->sub, r.dsr);
+    bool ok = csl_emits(s) ? csl_load_dsr(s, call, IR_DSR(dsr), d, set.index) : load_early(s, call, dsr, d, set.index);
+    return ok ? csl_void(s) : CSL_NOTHING;
 }
 
 /* ---- scratch registers ---- */

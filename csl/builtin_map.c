@@ -59,7 +59,7 @@ static bool iterate(csl_sema *s, map_loop *m, map_input *in, isa_dsr_file file) 
     in->iterated = true;
     if (in->v.type->kind == CSL_T_DSR) {
         in->tested = file != ISA_DEST;
-        in->dsr = csl_dsr_operand(s, in->at, in->v);
+        in->dsr = csl_dsr_operand(in->v);
         if ((in->v.type->sub == ISA_DEST) == (file == ISA_DEST)) return in->dsr != 0;
         return csl_refuse(s, in->at, "@map: expected a %s register, got '%s'",
                           file == ISA_DEST ? "dsr_dest" : "dsr_src1", in->v.type->text);

@@ -70,12 +70,24 @@ csl_value csl_b_get_config(csl_sema *s, const csl_node *call) {
     return r ? csl_in_reg(s->unit->types.u16, r) : CSL_NOTHING;
 }
 
+/* In a comptime block: what the word is before the first cycle. */
+static bool config_early(csl_sema *s, const csl_node *call) {
+    __int128 at;
+    int64_t value;
+    isa_program *p = s->out;
+    if (!csl_eval_int(s, csl_arg(call, 0), ISA_CFG_FIRST, ISA_CFG_LAST, "a configuration address", &at)) return false;
+    csl_value v = csl_eval_known(s, csl_arg(call, 1));
+    if (!csl_whole(s, &v, csl_arg(call, 1), "a configuration word", 0, UINT16_MAX, &value)) return false;
+    if (!CSL_ROOM(s, p->config_starts, p->config_start_count, &csl_dsds(s)->config_cap)) return false;
+    p->config_starts[p->config_start_count++] = (isa_config_start){(uint16_t)at, (uint16_t)value};
+    p->reroutes = true;
+    return true;
+}
+
 csl_value csl_b_set_config(csl_sema *s, const csl_node *call) {
     ir_reg reg;
     int64_t imm;
-    if (!s->fn || s->comptime)
-        return csl_error(s, call, "@%.*s is not supported in comptime blocks; call it from a task", (int)call->name.n,
-                         call->name.p);
+    if (!csl_emits(s)) return config_early(s, call) ? csl_void(s) : CSL_NOTHING;
     if (!address(s, call, &reg, &imm)) return CSL_NOTHING;
     const csl_node *at = csl_arg(call, 1);
     ir_reg v = csl_lane_reg(s, csl_eval(s, at), CSL_LANE_BITS, 16, at);

@@ -242,8 +242,6 @@ struct csl_sema {
     uint32_t runtime_depth;   /* run-time branches and loops around the code being walked */
     bool dead;                /* code after a return: not emitted */
     const csl_node *at;       /* the expression being evaluated, for loads and their lines */
-    const csl_node *line_at;  /* code gets the line of this call, in line_module: the body of a short function; NULL: its own */
-    csl_module *line_module;
     const csl_type *wanted;   /* type the context wants of the expression about to be evaluated (csl_eval_as), NULL unknown */
     arena *scratch;           /* loops of the layout: memory of one iteration (csl_scratch); NULL = unit->memory */
     uint32_t symbol_cap, string_cap;

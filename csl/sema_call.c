@@ -229,8 +229,7 @@ static csl_value call_instance(csl_sema *s, calling *c) {
 
 /* ---- short functions stand where they are called ----
  *
- * Those that give a value: their code has the line of the call. What is called for its effect stays a function, so that a debugger
- * can stop there and step over it. */
+ * Those that give a value. What is called for its effect stays a function, so that a debugger can step over it. */
 
 enum { SHORT_NODES = 32 };
 
@@ -271,10 +270,7 @@ static bool is_short(const calling *c) {
 static csl_value expand_short(csl_sema *s, calling *c) {
     size_t errors = diag_error_count(s->d);
     if (c->f->refused || !into_registers(s, c)) return CSL_NOTHING;
-    bool outermost = !s->line_at;
-    if (outermost) s->line_at = c->call, s->line_module = s->module;
     csl_value v = expand(s, c);
-    if (outermost) s->line_at = NULL;
     if (v.type || diag_error_count(s->d) == errors) return v;
     c->f->refused = true;
     csl_note(s, s->module, c->call, "'%s' is used here", c->f->name);

@@ -26,7 +26,7 @@ ir_instr *csl_emit_raw(csl_sema *s, const csl_node *at, ir_instr in) {
         s->unit->exhausted = true;
         return NULL;
     }
-    if (at) csl_line_of(s, s->line_at ? s->line_module : s->module, s->line_at ? s->line_at : at, &in.source, &in.line);
+    if (at) csl_line_of(s, s->module, at, &in.source, &in.line);
     ir_instr *made = ir_emit(s->ir, s->fn, in);
     if (!made) csl_oom(s);
     return made;

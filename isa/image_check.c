@@ -1,6 +1,7 @@
 /* Proves an image, so that machine and host may index with what it says. One rule per line below; the first that does
  * not hold is told with the program and the place. Instructions: check_code.c. */
 #include "isa/image_check.h"
+#include "isa/config.h"
 #include <stdarg.h>
 
 enum {
@@ -96,6 +97,21 @@ static bool descriptor_ok(const image_check *c, uint32_t i) {
     case ISA_FABIN: RULE(c, (low & 0xff) < ISA_QUEUES, "descriptor %u has queue %u", i, low & 0xff); break;
     default: RULE(c, low < ISA_SRAM_WORDS, "descriptor %u starts at word %u, outside memory", i, low);
     }
+    return true;
+}
+
+static bool starts_ok(const image_check *c) {
+    const isa_program *p = c->p;
+    for (uint32_t i = 0; i < p->dsr_start_count; i++) {
+        const isa_dsr_start *s = &p->dsr_starts[i];
+        RULE(c, ISA_IS_DSR(s->dsr) && ISA_DSR_INDEX(s->dsr) < 3 * ISA_DSRS && !(s->dsr & 0x40), "start %u is of DSR %u", i, s->dsr);
+        RULE(c, s->descriptor < p->descriptor_count && s->settings < p->settings_count,
+             "start %u loads descriptor %u of %u with settings %u of %u", i, s->descriptor, p->descriptor_count, s->settings,
+             p->settings_count);
+    }
+    for (uint32_t i = 0; i < p->config_start_count; i++)
+        RULE(c, p->config_starts[i].address >= ISA_CFG_FIRST && p->config_starts[i].address <= ISA_CFG_LAST,
+             "start of the configuration word %u, which does not exist", p->config_starts[i].address);
     return true;
 }
 
@@ -213,7 +229,7 @@ static bool program_ok(const image_check *c) {
     RULE(c, p->settings_count && p->settings_count <= 65536, "%u settings; at least one is needed", p->settings_count);
     for (uint32_t i = 0; i < p->string_count; i++) RULE(c, p->strings[i], "string %u is missing", i);
     return memory_ok(c) && all(c, shape_ok, p->shape_count) && all(c, settings_ok, p->settings_count) &&
-           all(c, fifo_ok, p->fifo_count) && all(c, descriptor_ok, p->descriptor_count) && check_code(c) &&
+           all(c, fifo_ok, p->fifo_count) && all(c, descriptor_ok, p->descriptor_count) && starts_ok(c) && check_code(c) &&
            all(c, task_ok, ISA_TASKS) && all(c, queue_ok, ISA_QUEUES) && all(c, color_ok, ISA_COLORS) &&
            all(c, symbol_ok, p->symbol_count) && lines_ok(c) && functions_ok(c);
 }

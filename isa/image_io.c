@@ -146,6 +146,17 @@ static void io_fifo(image_io *io, isa_fifo *f) {
     IO(io, f->priority, 1);
 }
 
+static void io_dsr_start(image_io *io, isa_dsr_start *s) {
+    IO(io, s->dsr, 1);
+    IO(io, s->descriptor, 2);
+    IO(io, s->settings, 2);
+}
+
+static void io_config_start(image_io *io, isa_config_start *s) {
+    IO(io, s->address, 2);
+    IO(io, s->value, 2);
+}
+
 static void io_task(image_io *io, isa_task *t) {
     IO(io, t->kinds, 1);
     IO(io, t->args, 1);
@@ -239,6 +250,8 @@ enum {
     SHAPE = 27,
     SETTINGS = 11,
     FIFO = 10,
+    DSR_START = 5,
+    CONFIG_START = 4,
     SYMBOL = 64,
     FUNCTION = 13,
     LINE = 12,
@@ -248,7 +261,7 @@ enum {
     TEXT = 4,
     SET = 4,
     TILE = 8,
-    PROGRAM = 764,
+    PROGRAM = 772,
 };
 
 #define EACH(io, items, count, least, each)                                                                            \
@@ -274,6 +287,8 @@ static void io_program(image_io *io, isa_program *p) {
     EACH(io, p->shapes, p->shape_count, SHAPE, io_shape);
     EACH(io, p->settings, p->settings_count, SETTINGS, io_settings);
     EACH(io, p->fifos, p->fifo_count, FIFO, io_fifo);
+    EACH(io, p->dsr_starts, p->dsr_start_count, DSR_START, io_dsr_start);
+    EACH(io, p->config_starts, p->config_start_count, CONFIG_START, io_config_start);
     for (int i = 0; i < ISA_TASKS; i++) io_task(io, &p->tasks[i]);
     IO(io, p->active_at_start, 8);
     IO(io, p->blocked_at_start, 8);

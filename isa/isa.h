@@ -137,6 +137,15 @@ typedef struct {
 } isa_fifo;
 typedef enum { ISA_FIFO_SUSPEND_OR_TEST, ISA_FIFO_TERMINATE, ISA_FIFO_SUSPEND, ISA_FIFO_FAULT } isa_fifo_action;
 
+/* What a register holds before the first cycle, and what a configuration word is then. */
+typedef struct {
+    uint8_t dsr;                         /* ISA_DSR */
+    uint16_t descriptor, settings;       /* as LDDSR would load them */
+} isa_dsr_start;
+typedef struct {
+    uint16_t address, value;             /* isa/config.h; written in order */
+} isa_config_start;
+
 /* ---- tasks and queues ---- */
 
 enum { ISA_TASK_LOCAL = 1, ISA_TASK_DATA = 2, ISA_TASK_CONTROL = 4 };
@@ -207,6 +216,8 @@ typedef struct {
     isa_shape *shapes;    uint32_t shape_count;
     isa_settings *settings; uint32_t settings_count;
     isa_fifo *fifos;      uint32_t fifo_count;
+    isa_dsr_start *dsr_starts; uint32_t dsr_start_count;
+    isa_config_start *config_starts; uint32_t config_start_count;
     isa_task tasks[ISA_TASKS];
     uint64_t active_at_start, blocked_at_start; /* by task id. Data ids without a task start blocked for dispatch */
     uint8_t blocked_ut_at_start;

@@ -28,6 +28,13 @@ static void core_reset(wse *m, uint32_t pe) {
     c->last_task = ISA_TASKS - 1;
     c->launch_entry = UINT32_MAX;
     c->vector_ok = true;
+    for (uint32_t i = 0; i < p->dsr_start_count; i++) {
+        const isa_dsr_start *s = &p->dsr_starts[i];
+        m->cores->dsrs[c->dsrs + core_program_of(m, pe)->dsr_slot[ISA_DSR_INDEX(s->dsr)]] =
+            (core_dsr){.value = p->descriptors[s->descriptor], .settings = s->settings, .loaded = true};
+    }
+    for (uint32_t i = 0; i < p->config_start_count; i++)
+        core_config_write(m, pe, c, p->config_starts[i].address, p->config_starts[i].value, m->cycle);
     if (c->active & ~c->blocked) clock_wake(m, pe, m->cycle + 1);
 }
 

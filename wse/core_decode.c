@@ -103,6 +103,7 @@ bool core_decode(wse *m, uint32_t program, core_program *out, diag *d) {
     if (!out->code) return diag_oom(d, "decoded program");
     memset(out->dsr_slot, CORE_NO_SLOT, sizeof out->dsr_slot);
     for (uint32_t k = 0; k < p->code_count; k++) decode_one(m, out, k);
+    for (uint32_t i = 0; i < p->dsr_start_count; i++) slot_of(out, p->dsr_starts[i].dsr);
     for (uint32_t k = 0; k < p->code_count; k++)
         if (p->code[k].op == ISA_LOOP) time_loop(out, k);
     for (uint32_t k = 0; k < p->code_count; k++) /* after all have seen their neighbours */
