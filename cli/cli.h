@@ -75,6 +75,7 @@ void cmd_trace_notes(FILE *out);
 COMMAND(help);
 COMMAND(version);
 extern const cli_command cmd_model_commands[];
+extern const cli_command cmd_machine_commands[];
 
 #define INGOT_VERSION "0.1.0"
 #endif

@@ -1,15 +1,13 @@
 /* Reads wafer files. One row per field of isa_wafer; what is not in a row is refused, what a row needs and the file
  * lacks is named. Profiles are all checked, also those not asked for, so that a file is right or wrong as a whole.
- * jansson checks the JSON itself (syntax, UTF-8, duplicate keys, no NaN). All errors of a file are reported.
+ * base/facts.c reads the JSON; all errors of a file are reported.
  *
  * Left out: nothing here says what a value means to the machine; isa/wafer.h does. */
 #include "isa/wafer.h"
+#include "base/facts.h"
 #include "base/file.h"
-#include <jansson.h>
 #include <math.h>
 #include <stdarg.h>
-
-enum { FILE_BYTES_MAX = 1 << 20, COMPLAINTS_MAX = 50 };
 
 typedef enum { T_U32, T_F64, T_BOOL, T_QUEUES, T_COLORS, T_FIXED } row_type;
 
@@ -35,7 +33,7 @@ typedef struct {
      "cycles",                                                                                                         \
      ISA_TIME_##name == ISA_TIME_NONE ? T_FIXED : T_U32,                                                               \
      offsetof(isa_wafer, scalar_cycles) + sizeof(uint32_t) * ISA_TIME_##name,                                          \
-     ISA_TIME_##name != ISA_TIME_LOOP,                                                                                                                \
+     ISA_TIME_##name != ISA_TIME_LOOP,                                                                                 \
      10000},
 #define ENERGY(name, key, meaning)                                                                                     \
     {"energy." key,                                                                                                    \
@@ -95,113 +93,36 @@ static const wafer_row rows[] = {
 #undef ENERGY
 enum { ROW_COUNT = sizeof rows / sizeof *rows, RATE_MAX = 10000 };
 
-static const char *const kinds[] = {"spec", "measured", "derived", "estimate"};
 static const char *const arches[] = {"wse1", "wse2", "wse3"};
 static const char rate_prefix[] = "dsd_rate.", rate_unit[] = "elements per cycles";
 
 typedef struct {
-    isa_wafer *w;        /* where the entries now read go */
-    const char *section; /* "values" or the profile's name: where complaints look for their key */
-    diag_source src;
-    diag *d;
-    bool ok;
-    uint32_t complaints;
+    isa_wafer *w;          /* where the entries now read go */
+    facts f;               /* f.section: "values" or the profile's name */
     bool given[ROW_COUNT]; /* by "values" */
 } reader;
 
-/* ---- complaints ---- */
-
-/* The first `"key"` at or behind `from`; the end of the text when there is none. */
-static size_t quoted(str text, size_t from, const char *key) {
-    size_t n = strlen(key);
-    for (size_t i = from; i + n + 2 <= text.n; i++)
-        if (text.p[i] == '"' && !memcmp(text.p + i + 1, key, n) && text.p[i + n + 1] == '"') return i;
-    return text.n;
-}
-
-static span find_key(const reader *r, const char *key) {
-    size_t from = quoted(r->src.text, 0, r->section), at = quoted(r->src.text, from, key);
-    if (at == r->src.text.n) at = quoted(r->src.text, 0, key);
-    return at == r->src.text.n ? (span){0, 0} : (span){at, at + strlen(key) + 2};
-}
-
-static void complain(reader *r, const char *key, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
-static void complain(reader *r, const char *key, const char *fmt, ...) {
-    char text[640];
-    va_list ap;
-    r->ok = false;
-    if (++r->complaints > COMPLAINTS_MAX) return; /* finding the place takes a pass over the file */
-    va_start(ap, fmt);
-    vsnprintf(text, sizeof text, fmt, ap);
-    va_end(ap);
-    diag_at(r->d, DIAG_ERROR, &r->src, find_key(r, key), "'%.80s': %s", key, text);
-}
-
-/* Index of a string member among `names`; complains and gives 0 when it is none of them. */
-static size_t choice_of(reader *r, const json_t *from, const char *key, const char *member, const char *const *names,
-                        size_t count) {
-    const char *s = json_string_value(json_object_get(from, member));
-    char list[128] = "";
-    for (size_t i = 0; i < count; i++) {
-        if (s && !strcmp(s, names[i])) return i;
-        size_t n = strlen(list);
-        snprintf(list + n, sizeof list - n, "%s%s", i ? ", " : "", names[i]);
-    }
-    complain(r, key, "'%s' must be one of: %s", member, list);
-    return 0;
-}
-
-/* Only the members named in `known` (a comma after each): a misspelt one would silently do nothing. */
-static void refuse_others(reader *r, json_t *object, const char *key, const char *known) {
-    const char *member;
-    json_t *v;
-    json_object_foreach(object, member, v) {
-        size_t n = strlen(member);
-        const char *p = known;
-        while (p && (strncmp(p, member, n) || p[n] != ',')) p = (p = strchr(p, ',')) ? p + 1 : NULL;
-        if (!p) complain(r, *key ? key : member, "unknown member '%.80s'; known are %s", member, known);
-    }
-}
-
-static const char *text_of(reader *r, const json_t *from, const char *key, const char *member, bool needed) {
-    const json_t *v = json_object_get(from, member);
-    const char *s = json_string_value(v);
-    if (s && *s) return s;
-    if (v) complain(r, key, "'%s' must be a non-empty string", member);
-    else if (needed) complain(r, key, "'%s' is missing: add it", member);
-    return "";
-}
-
 /* ---- values ---- */
-
-static double number_in(reader *r, const char *key, const json_t *v, double min, double max, bool whole) {
-    double x = json_number_value(v);
-    if (!json_is_number(v)) complain(r, key, "must be a number");
-    else if (!(x >= min && x <= max)) complain(r, key, "%g is outside %g .. %g: check number and unit", x, min, max);
-    else if (whole && x != floor(x)) complain(r, key, "%g must be whole", x);
-    else return x;
-    return min;
-}
 
 static void read_queues(reader *r, const wafer_row *row, const json_t *v, uint32_t out[ISA_QUEUES]) {
     memset(out, 0, ISA_QUEUES * sizeof *out);
     if (!json_is_array(v) || json_array_size(v) > ISA_QUEUES) {
-        complain(r, row->key, "must be an array: one depth per queue, at most %d", ISA_QUEUES);
+        facts_complain(&r->f, row->key, "must be an array: one depth per queue, at most %d", ISA_QUEUES);
         return;
     }
     for (size_t i = 0; i < json_array_size(v); i++)
-        out[i] = (uint32_t)number_in(r, row->key, json_array_get(v, i), row->min, row->max, true);
+        out[i] = (uint32_t)facts_number(&r->f, row->key, json_array_get(v, i), row->min, row->max, true);
 }
 
 static void read_colors(reader *r, const wafer_row *row, const json_t *v, uint32_t *out) {
     *out = 0;
     if (!json_is_array(v) || json_array_size(v) > ISA_COLORS) {
-        complain(r, row->key, "must be an array of colors, each once");
+        facts_complain(&r->f, row->key, "must be an array of colors, each once");
         return;
     }
     for (size_t i = 0; i < json_array_size(v); i++) {
-        uint32_t bit = 1u << (uint32_t)number_in(r, row->key, json_array_get(v, i), row->min, row->max, true);
-        if (r->ok && (*out & bit)) complain(r, row->key, "must name each color once");
+        uint32_t bit = 1u << (uint32_t)facts_number(&r->f, row->key, json_array_get(v, i), row->min, row->max, true);
+        if (r->f.ok && (*out & bit)) facts_complain(&r->f, row->key, "must name each color once");
         *out |= bit;
     }
 }
@@ -209,11 +130,11 @@ static void read_colors(reader *r, const wafer_row *row, const json_t *v, uint32
 static void read_field(reader *r, const wafer_row *row, const json_t *v) {
     void *out = (char *)r->w + row->offset;
     switch (row->type) {
-    case T_U32: *(uint32_t *)out = (uint32_t)number_in(r, row->key, v, row->min, row->max, true); break;
-    case T_F64: *(double *)out = number_in(r, row->key, v, row->min, row->max, false); break;
+    case T_U32: *(uint32_t *)out = (uint32_t)facts_number(&r->f, row->key, v, row->min, row->max, true); break;
+    case T_F64: *(double *)out = facts_number(&r->f, row->key, v, row->min, row->max, false); break;
     case T_BOOL:
         if (json_is_boolean(v)) *(bool *)out = json_is_true(v);
-        else complain(r, row->key, "must be true or false");
+        else facts_complain(&r->f, row->key, "must be true or false");
         break;
     case T_QUEUES: read_queues(r, row, v, out); break;
     case T_COLORS: read_colors(r, row, v, out); break;
@@ -221,14 +142,14 @@ static void read_field(reader *r, const wafer_row *row, const json_t *v) {
     }
 }
 
-static void read_rate(reader *r, const char *key, size_t op, json_t *v) {
+static void read_rate(reader *r, const char *key, size_t op, const json_t *v) {
     if (!json_is_object(v)) {
-        complain(r, key, "'value' must be {\"elements\": N, \"cycles\": M}");
+        facts_complain(&r->f, key, "'value' must be {\"elements\": N, \"cycles\": M}");
         return;
     }
-    refuse_others(r, v, key, "elements,cycles,");
-    r->w->dsd_rate[op].elements = (uint32_t)number_in(r, key, json_object_get(v, "elements"), 1, RATE_MAX, true);
-    r->w->dsd_rate[op].cycles = (uint32_t)number_in(r, key, json_object_get(v, "cycles"), 1, RATE_MAX, true);
+    facts_only(&r->f, (json_t *)v, key, "elements,cycles,");
+    r->w->dsd_rate[op].elements = (uint32_t)facts_number(&r->f, key, json_object_get(v, "elements"), 1, RATE_MAX, true);
+    r->w->dsd_rate[op].cycles = (uint32_t)facts_number(&r->f, key, json_object_get(v, "cycles"), 1, RATE_MAX, true);
 }
 
 /* ---- entries ---- */
@@ -246,37 +167,29 @@ static size_t rate_named(const char *key) {
     return ISA_DSD_OPS;
 }
 
-/* What stands beside every value: unit, kind, source, note. */
-static bool entry_is_sound(reader *r, const char *key, json_t *entry, const char *unit) {
-    if (!json_is_object(entry)) {
-        complain(r, key, "must be an object with value, unit, kind and source");
-        return false;
-    }
-    refuse_others(r, entry, key, "value,unit,kind,source,note,");
-    const char *s = json_string_value(json_object_get(entry, "unit"));
-    if (!s || strcmp(s, unit)) complain(r, key, "'unit' must be \"%s\"", unit);
-    (void)choice_of(r, entry, key, "kind", kinds, sizeof kinds / sizeof *kinds);
-    (void)text_of(r, entry, key, "source", true);
-    (void)text_of(r, entry, key, "note", false);
-    if (!json_object_get(entry, "value")) complain(r, key, "'value' is missing: add it");
-    return json_object_get(entry, "value");
+/* What stands beside every value; the unit is the row's, no other. */
+static const json_t *entry_value(reader *r, const char *key, json_t *entry, const char *unit) {
+    fact v;
+    bool sound = facts_entry(&r->f, key, entry, FACT_ESTIMATE + 1, false, &v);
+    if (json_is_object(entry) && strcmp(v.unit, unit)) facts_complain(&r->f, key, "'unit' must be \"%s\"", unit);
+    return sound ? v.value : NULL;
 }
 
 static void read_entries(reader *r, json_t *from, bool is_profile) {
     const char *key;
     json_t *entry;
     if (!json_is_object(from)) {
-        complain(r, r->section, "must be an object: one entry per value");
+        facts_complain(&r->f, r->f.section, "must be an object: one entry per value");
         return;
     }
     json_object_foreach(from, key, entry) {
         size_t row = row_named(key), op = rate_named(key);
         if (row == ROW_COUNT && op == ISA_DSD_OPS) {
-            complain(r, key, "no such value; data/machines/README.md lists them");
+            facts_complain(&r->f, key, "no such value; data/machines/README.md lists them");
             continue;
         }
-        if (!entry_is_sound(r, key, entry, row < ROW_COUNT ? rows[row].unit : rate_unit)) continue;
-        json_t *v = json_object_get(entry, "value");
+        const json_t *v = entry_value(r, key, entry, row < ROW_COUNT ? rows[row].unit : rate_unit);
+        if (!v) continue;
         if (row == ROW_COUNT) read_rate(r, key, op, v);
         else read_field(r, &rows[row], v);
         if (row < ROW_COUNT && !is_profile) r->given[row] = true;
@@ -286,7 +199,7 @@ static void read_entries(reader *r, json_t *from, bool is_profile) {
 /* ---- the file ---- */
 
 static void copy_name(reader *r, const char *key, const char *from, char out[32]) {
-    if (strlen(from) >= 32) complain(r, key, "at most 31 bytes");
+    if (strlen(from) >= 32) facts_complain(&r->f, key, "at most 31 bytes");
     snprintf(out, 32, "%s", from);
 }
 
@@ -302,7 +215,7 @@ static void default_rates(isa_wafer *w) {
 static void check_depths(reader *r, const char *key, uint32_t queues, const uint32_t depth[ISA_QUEUES]) {
     for (uint32_t q = 0; q < ISA_QUEUES; q++)
         if ((depth[q] > 0) != (q < queues)) {
-            complain(r, key, "must have as many entries as there are queues, %u", queues);
+            facts_complain(&r->f, key, "must have as many entries as there are queues, %u", queues);
             return;
         }
 }
@@ -313,10 +226,10 @@ static void check_together(reader *r) {
     check_depths(r, "fabric.in_queue_wavelets", w->in_queues, w->in_queue_wavelets);
     check_depths(r, "fabric.out_queue_wavelets", w->out_queues, w->out_queue_wavelets);
     if (w->link_interval_num < w->link_interval_den)
-        complain(r, "fabric.link_interval_num",
-                 "a link moves at most one wavelet per cycle: at least link_interval_den");
+        facts_complain(&r->f, "fabric.link_interval_num",
+                       "a link moves at most one wavelet per cycle: at least link_interval_den");
     if (w->branch_taken_cycles < w->scalar_cycles[ISA_TIME_BRANCH])
-        complain(r, "timing.branch_taken", "must be at least timing.branch_not_taken");
+        facts_complain(&r->f, "timing.branch_taken", "must be at least timing.branch_not_taken");
 }
 
 static void read_profiles(reader *r, const json_t *root, const char *wanted) {
@@ -326,66 +239,58 @@ static void read_profiles(reader *r, const json_t *root, const char *wanted) {
     char list[256] = "";
     bool found = false;
     if (!json_is_object(profiles)) {
-        complain(r, "profiles", "must be an object of named profiles, each an object of values it replaces");
+        facts_complain(&r->f, "profiles", "must be an object of named profiles, each an object of values it replaces");
         return;
     }
     json_object_foreach(profiles, name, entries) {
         bool this_one = !strcmp(name, wanted);
         isa_wafer other = base;
-        r->section = name;
+        r->f.section = name;
         r->w = this_one ? chosen : &other;
         read_entries(r, entries, true);
-        if (r->ok) check_together(r);
+        if (r->f.ok) check_together(r);
         found |= this_one;
         size_t n = strlen(list);
         snprintf(list + n, sizeof list - n, "%s%.60s", n ? ", " : "", name);
     }
     r->w = chosen;
-    if (!found) complain(r, "profiles", "no profile '%.60s'; the file has: %s", wanted, *list ? list : "none");
+    if (!found)
+        facts_complain(&r->f, "profiles", "no profile '%.60s'; the file has: %s", wanted, *list ? list : "none");
 }
 
 static void read_wafer(reader *r, json_t *root, const char *profile) {
-    if (!json_is_object(root)) {
-        complain(r, "", "a wafer file must be an object");
-        return;
-    }
-    refuse_others(r, root, "", "name,title,arch,values,profiles,");
-    copy_name(r, "name", text_of(r, root, "name", "name", true), r->w->name);
+    facts_only(&r->f, root, "", "name,title,arch,values,profiles,");
+    copy_name(r, "name", facts_text(&r->f, root, "name", "name", true), r->w->name);
     copy_name(r, "profiles", profile, r->w->profile);
-    (void)text_of(r, root, "title", "title", true);
-    r->w->arch = (isa_arch)(ISA_WSE1 + choice_of(r, root, "arch", "arch", arches, 3));
+    (void)facts_text(&r->f, root, "title", "title", true);
+    r->w->arch = (isa_arch)(ISA_WSE1 + facts_choice(&r->f, root, "arch", "arch", arches, 3));
     default_rates(r->w);
-    r->section = "values";
+    r->f.section = "values";
     read_entries(r, json_object_get(root, "values"), false);
     for (size_t i = 0; i < ROW_COUNT; i++)
         if (rows[i].type != T_FIXED && !r->given[i])
-            complain(r, "values", "'%s' (in %s) is missing: add it with unit, kind and source", rows[i].key,
-                     rows[i].unit);
-    if (r->ok) check_together(r);
+            facts_complain(&r->f, "values", "'%s' (in %s) is missing: add it with unit, kind and source", rows[i].key,
+                           rows[i].unit);
+    if (r->f.ok) check_together(r);
     read_profiles(r, root, profile);
 }
 
 bool isa_wafer_parse(isa_wafer *w, str json, const char *name, const char *profile, diag *d) {
     *w = (isa_wafer){0};
-    reader r = {.w = w, .section = "", .src = {.name = name, .text = json}, .d = d, .ok = true};
-    if (json.n > FILE_BYTES_MAX)
-        return diag_error(d, "%s: %zu bytes are too many for a wafer file (at most %d)", name, json.n, FILE_BYTES_MAX);
-    json_error_t error;
-    json_t *root = json_loadb(json.n ? json.p : "", json.n, JSON_REJECT_DUPLICATES, &error);
+    reader r = {.w = w, .f = {.section = "", .src = {.name = name, .text = json}, .d = d}};
+    r.f.a = arena_new(0);
+    if (!r.f.a) return diag_oom(d, name);
+    json_t *root = facts_parse(&r.f, "wafer");
     if (root) read_wafer(&r, root, profile ? profile : "vendor-sim");
-    else {
-        size_t at = error.position > 0 && (size_t)error.position <= json.n ? (size_t)error.position : json.n;
-        diag_at(d, DIAG_ERROR, &r.src, (span){at ? at - 1 : 0, at}, "%s", error.text);
-        r.ok = false;
-    }
     json_decref(root);
-    return r.ok;
+    arena_free(r.f.a);
+    return r.f.ok;
 }
 
 bool isa_wafer_read(isa_wafer *w, const char *path, const char *profile, diag *d) {
     str text;
     arena *a = arena_new(0);
-    bool ok = a ? file_read_all(a, path, FILE_BYTES_MAX, &text, d) && isa_wafer_parse(w, text, path, profile, d)
+    bool ok = a ? file_read_all(a, path, FACTS_BYTES_MAX, &text, d) && isa_wafer_parse(w, text, path, profile, d)
                 : diag_oom(d, path);
     arena_free(a);
     return ok;

@@ -208,7 +208,7 @@ static bool fits(const setup *s) {
 
 static outcome search(setup s) {
     outcome best = {0};
-    if (s.m->class == PERF_GPU) {
+    if (s.m->class != PERF_WAFER) {
         uint32_t all = (uint32_t)s.n.accelerators;
         for (s.devices = 1; s.devices < all; s.devices *= 2)
             if (s.stay_bytes <= s.systems * s.devices * s.n.mem_bytes) try_setup(&best, &s);

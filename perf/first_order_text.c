@@ -4,8 +4,8 @@
 #include <math.h>
 
 static const char *const limit_names[FO_LIMIT_COUNT][PERF_CLASS_COUNT] = {
-    [FO_COMPUTE] = {"compute", "compute"}, [FO_MEMORY] = {"SRAM", "HBM"},       [FO_LINK] = {"fabric", "NVLink"},
-    [FO_IO] = {"wafer I/O", "PCIe"},       [FO_LATENCY] = {"latency", "latency"},
+    [FO_COMPUTE] = {"compute", "compute", "compute", "compute"}, [FO_MEMORY] = {"SRAM", "HBM", "memory", "memory"},       [FO_LINK] = {"fabric", "NVLink", "links", "links"},
+    [FO_IO] = {"wafer I/O", "PCIe", "PCIe", "disk"},       [FO_LATENCY] = {"latency", "latency", "latency", "latency"},
 };
 
 const char *fo_limit_name(fo_limit limit, perf_class class) {

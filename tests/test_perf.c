@@ -113,8 +113,8 @@ static void shipped_machines(void **state) {
     assert_true(cs3.io_bw_bytes_per_s.value == 150e9 && cs3.mem_bytes.value == 44e9);
     near(cs3.allreduce_latency_s.value, 0, 0); /* not given */
     near(machine(f, "dgx-b200").allreduce_latency_s.value, 5.93e-6, 1e-12);
-    assert_int_equal(cs3.mem_bw_bytes_per_s.kind, PERF_SPEC);
-    assert_int_equal(cs3.crossing_latency_s.kind, PERF_CLAIM);
+    assert_int_equal(cs3.mem_bw_bytes_per_s.kind, FACT_SPEC);
+    assert_int_equal(cs3.crossing_latency_s.kind, FACT_CLAIM);
 }
 
 /* The published quotients of memory rates: one B200, the box of eight, and per watt. */
@@ -173,7 +173,7 @@ static void wrong_files(void **state) {
         {"power_watts", "{\"value\": -3, \"unit\": \"W\", " REST, "value -3 W is outside"},
         {"power_watts", "{\"value\": 0, \"unit\": \"W\", " REST, "value 0 W is outside"},
         {"power_watts", "{\"value\": \"9\", \"unit\": \"W\", " REST, "'value' must be a number"},
-        {"power_watts", "{\"unit\": \"W\", " REST, "'value' must be a number"},
+        {"power_watts", "{\"unit\": \"W\", " REST, "'value' is missing: add it"},
         {"power_watts", "{\"value\": 9, \"unit\": \"hp\", " REST, "unit 'hp' is not known here; use W, kW"},
         {"power_watts", "{\"value\": 9, \"unit\": \"GB\", " REST, "unit 'GB' is not known here"},
         {"power_watts", "{\"value\": 9, " REST, "unit '(none)'"},
