@@ -10,7 +10,8 @@
 #include "base/mem.h"
 #include "base/units.h"
 
-enum { STREAM_COLOR = 14, HEADER_WORDS = 3, PADDING = 2, PADDING_MAX = 65535, END_OF_INPUT = 0xffffu };
+enum { STREAM_COLOR = 14, HEADER_WORDS = 3, PADDING = 2, PADDING_MAX = 65535 };
+#define END_OF_INPUT 0xffff0000u
 
 /* ---- the order of the stream ---- */
 
@@ -85,7 +86,7 @@ static uint32_t squeeze(const uint16_t *dense, const item *items, uint32_t n, ui
                 if (out) out[k] = o << 16 | v;
                 k++;
             }
-            if (out) out[k] = END_OF_INPUT << 16;
+            if (out) out[k] = END_OF_INPUT;
             k++;
         }
     }

@@ -22,11 +22,11 @@ enum {
     TILE_CYCLES = 90,
     SLOT_CYCLES = 270,
     ELEMENT_CYCLES = 190,
-    NORM_CYCLES = 370,   /* square root, divisions, operations whose length is 1 */
-    EMBED_CYCLES = 300,  /* conversions of a token's number, looking for its row */
-    CHOICE_CYCLES = 450, /* which of a PE's logits is the best one */
+    NORM_CYCLES = 330,  /* square root, divisions, operations whose length is 1 */
+    EMBED_CYCLES = 300, /* conversions of a token's number, looking for its row */
+    CHOICE_CYCLES = 18, /* a logit: on the way to the best one, on the PE that has it */
 };
-#define COLUMN_CYCLES 14.5 /* of one input in @map: no descriptor is loaded anew */
+#define COLUMN_CYCLES 7.5 /* of one input in @map: no descriptor is loaded anew */
 
 static double vector_op(const isa_wafer *w, int op, double n) {
     double per_element = w->dsd_rate[op].elements ? (double)w->dsd_rate[op].cycles / w->dsd_rate[op].elements : 1;
@@ -63,7 +63,8 @@ uint32_t plan_row_group(const plan *p, const isa_wafer *w) {
 
 /* Of `tokens` at once: their sums travel together. */
 static double norm(const plan *p, const isa_wafer *w, double tokens) {
-    double own = 3 * vector_op(w, ISA_D_FMULS, p->d_tile) + NORM_CYCLES;
+    double own = 3 * vector_op(w, ISA_D_FMULS, p->d_tile) + vector_op(w, ISA_D_FMOVS, p->d_tile) +
+                 vector_op(w, ISA_D_FS2H, p->d_tile) + NORM_CYCLES;
     double n = tokens * own + sum_and_copy(w, p->width, p->row_group, tokens);
     if (p->norm) n += tokens * vector_op(w, ISA_D_FMULS, p->d_tile) + sum_and_copy(w, p->width, p->row_group, tokens);
     return n;
@@ -121,8 +122,8 @@ static void head(const plan *p, const isa_wafer *w, double out[PLAN_HEAD_PHASES_
     out[PLAN_HEAD_NORM] = norm(p, w, 1);
     out[PLAN_HEAD_MULTIPLY] = tile(w, p->d_tile, p->vocab_tile);
     out[PLAN_HEAD_SUM] = chain(w, p->width, p->row_group, p->vocab_tile);
-    out[PLAN_HEAD_ARGMAX] = CHOICE_CYCLES + 2 * chain(w, p->head_rows, p->unit_rows, 1) + copy(w, p->head_rows, 1) +
-                            vector_op(w, ISA_D_FMAXS, p->vocab_tile);
+    out[PLAN_HEAD_ARGMAX] = (double)CHOICE_CYCLES * p->vocab_tile + 2 * chain(w, p->head_rows, p->unit_rows, 1) +
+                            copy(w, p->head_rows, 1) + vector_op(w, ISA_D_FMAXS, p->vocab_tile);
     out[PLAN_HEAD_EMBED] = EMBED_CYCLES + copy(w, p->head_rows, 1) + copy(w, p->width, 1) +
                            chain(w, p->head_rows, p->unit_rows, p->d_tile) + w->hop_cycles * strip + p->d_tile;
 }

@@ -256,7 +256,7 @@ enum { LONG = 13 }; /* more than one launch of greedy tokens */
 
 static generation say(fixture *f, session_engine engine, uint32_t layers, float temperature, uint32_t *used) {
     session s;
-    generation g;
+    generation g = {0};
     session_options o = {.model_path = f->path, .engine = engine, .threads = 1, .layers = layers};
     o.native.context = o.wafer.plan.context = CONTEXT;
     o.wafer.plan.policy = "compact";
