@@ -127,14 +127,18 @@ static inline double kernel_size(const double *v, uint64_t n) {
     return size;
 }
 
-/* kernels/mesh/README.md: the sum of vectors of n numbers along a line of `pes` in groups of `group`, and the copy. */
-static inline double line_sum(double n, double pes, double group) {
+/* kernels/mesh/README.md: the sum of vectors of n numbers along a line of `pes` in groups of `group` toward PE `root`,
+ * and the copy from it. */
+static inline double line_sum(double n, double pes, double group, double root) {
+    if (root > 0) return line_sum(n, fmax(pes - root, root + 1), group, 0) + n + 15;
     if (pes == 1) return 0;
     if (group >= pes) return 7 * (pes - 1) + n + 12;
     double in_group = group > 1 ? 7 * (group - 1) + n : 0;
     return in_group + (ceil(pes / group) - 1) * (2 * group + 5) + n + 20;
 }
-static inline double line_copy(double n, double pes) { return pes == 1 ? 0 : 2 * (pes - 1) + n + 19; }
+static inline double line_copy(double n, double pes, double root) {
+    return pes == 1 ? 0 : 2 * fmax(pes - 1 - root, root) + n + 19;
+}
 
 /* The README's row of these parameters: `| p | p | ... | measured | formula |`. Both and the run agree within 10 %.
  * KERNEL_NOTES=1 prints the rows as they are now. */

@@ -3,7 +3,7 @@
 #include "tests/kernel_help.h"
 
 typedef struct {
-    uint32_t w, h, row_group, column_group, d_tile, rows_tile;
+    uint32_t w, h, row_group, column_group, d_tile, rows_tile, root_x, root_y;
 } table_shape;
 
 /* A matrix [rows][d] in tiles stored [d_tile][rows_tile]. */
@@ -22,7 +22,8 @@ static void table_place(kernel *k, const table_shape *s, const char *name, const
 
 static double embedding_cycles(const table_shape *s, double n) {
     double moved = n * s->d_tile;
-    return 165 + line_copy(n, s->h) + line_copy(n, s->w) + moved / 4 + n * 17 + line_sum(moved, s->h, s->column_group);
+    return 165 + line_copy(n, s->h, s->root_y) + line_copy(n, s->w, s->root_x) + moved / 4 + n * 17 +
+           line_sum(moved, s->h, s->column_group, s->root_y);
 }
 
 static void embedding_case(table_shape s, uint32_t tokens, uint32_t rows, uint32_t d) {
@@ -33,18 +34,20 @@ static void embedding_case(table_shape s, uint32_t tokens, uint32_t rows, uint32
                                 {"d_tile", s.d_tile},
                                 {"rows_tile", s.rows_tile},
                                 {"tokens", tokens},
+                                {"root_x", s.root_x},
+                                {"root_y", s.root_y},
                                 {0}};
     kernel k = kernel_load("embedding", params);
     rng r = rng_seed(rows * 31 + d);
     double *v = mem_alloc(rows * d * sizeof *v);
     kernel_numbers(&r, v, (uint64_t)rows * d, 1);
     table_place(&k, &s, "table", v, rows, d);
-    uint32_t *list = (uint32_t *)(void *)kernel_array(&k, 0, 0, "tokens", tokens, 2), asked[64];
+    uint32_t *list = (uint32_t *)(void *)kernel_array(&k, s.root_x, s.root_y, "tokens", tokens, 2), asked[64];
     for (uint32_t i = 0; i < tokens; i++) asked[i] = list[i] = i == 0 ? rows - 1 : (uint32_t)rng_below(&r, rows);
     kernel_run(&k, "look_up", (int64_t[]){tokens}, 1);
     for (uint32_t i = 0; i < tokens; i++)
         for (uint32_t j = 0; j < d; j++) {
-            float *x = kernel_float(&k, j / s.d_tile, 0, "x", tokens * s.d_tile);
+            float *x = kernel_float(&k, j / s.d_tile, s.root_y, "x", tokens * s.d_tile);
             assert_true((double)x[i * s.d_tile + j % s.d_tile] == v[asked[i] * d + j]);
         }
     kernel_note(&k, "embedding", params, embedding_cycles(&s, tokens));
@@ -54,11 +57,11 @@ static void embedding_case(table_shape s, uint32_t tokens, uint32_t rows, uint32
 
 static void embedding(void **state) {
     (void)state;
-    embedding_case((table_shape){1, 1, 1, 1, 1, 1}, 1, 1, 1);
-    embedding_case((table_shape){5, 7, 2, 3, 6, 11}, 8, 71, 29);
-    embedding_case((table_shape){1, 13, 1, 4, 17, 5}, 3, 61, 17);
-    embedding_case((table_shape){16, 1, 4, 1, 4, 31}, 1, 31, 63);
-    embedding_case((table_shape){12, 24, 4, 5, 8, 8}, 16, 191, 96);
+    embedding_case((table_shape){1, 1, 1, 1, 1, 1, 0, 0}, 1, 1, 1);
+    embedding_case((table_shape){5, 7, 2, 3, 6, 11, 2, 3}, 8, 71, 29);
+    embedding_case((table_shape){1, 13, 1, 4, 17, 5, 0, 0}, 3, 61, 17);
+    embedding_case((table_shape){16, 1, 4, 1, 4, 31, 15, 0}, 1, 31, 63);
+    embedding_case((table_shape){12, 24, 4, 5, 8, 8, 0, 0}, 16, 191, 96);
 }
 
 /* ---- lm_head ---- */
@@ -66,9 +69,9 @@ static void embedding(void **state) {
 static double lm_head_cycles(const table_shape *s, double best) {
     double h = s->h,
            scan = s->rows_tile > 6 ? 60 + 2.2 * s->rows_tile + 65 * log2(s->rows_tile / 6.0) : 15 * s->rows_tile;
-    double round = 2 * (line_sum(1, h, s->column_group) + line_copy(1, h)) + 200 + scan;
-    return 300 + line_copy(ceil(s->d_tile / 2.0), h) + s->d_tile * (7.3 + ceil(s->rows_tile / 4.0)) +
-           line_sum(s->rows_tile, s->w, s->row_group) + s->w + h - 2 + best * round;
+    double round = 2 * (line_sum(1, h, s->column_group, s->root_y) + line_copy(1, h, s->root_y)) + 200 + scan;
+    return 300 + line_copy(ceil(s->d_tile / 2.0), h, s->root_y) + s->d_tile * (7.3 + ceil(s->rows_tile / 4.0)) +
+           line_sum(s->rows_tile, s->w, s->row_group, s->root_x) + s->w + h - 2 + best * round;
 }
 
 static void lm_head_case(table_shape s, uint32_t vocab, uint32_t best, uint32_t d) {
@@ -80,6 +83,8 @@ static void lm_head_case(table_shape s, uint32_t vocab, uint32_t best, uint32_t 
                                 {"vocab_tile", s.rows_tile},
                                 {"vocab", vocab},
                                 {"best", best},
+                                {"root_x", s.root_x},
+                                {"root_y", s.root_y},
                                 {0}};
     kernel k = kernel_load("lm_head", params);
     rng r = rng_seed(vocab * 31 + d);
@@ -90,21 +95,21 @@ static void lm_head_case(table_shape s, uint32_t vocab, uint32_t best, uint32_t 
     memcpy(v + (vocab - 1) * d, v + vocab / 2 * d, d * sizeof *v); /* a tie */
     table_place(&k, &s, "w", v, vocab, d);
     for (uint32_t j = 0; j < d; j++)
-        kernel_half(&k, j / s.d_tile, 0, "x", s.d_tile)[j % s.d_tile] = f16_from_f32((float)x[j]);
+        kernel_half(&k, j / s.d_tile, s.root_y, "x", s.d_tile)[j % s.d_tile] = f16_from_f32((float)x[j]);
     kernel_run(&k, "compute", (int64_t[]){best}, 1);
     for (uint32_t i = 0; i < vocab; i++) {
         for (uint32_t j = 0; j < d; j++) want[i] += v[i * d + j] * x[j];
-        double got = (double)kernel_float(&k, 0, i / s.rows_tile, "logits", s.rows_tile)[i % s.rows_tile];
+        double got = (double)kernel_float(&k, s.root_x, i / s.rows_tile, "logits", s.rows_tile)[i % s.rows_tile];
         kernel_close("logits", got, want[i], sqrt(d), 2e-6);
         want[i] = got; /* the choice is among what the wafer has */
     }
-    const uint32_t *tokens = (const uint32_t *)(const void *)kernel_array(&k, 0, 0, "tokens", best, 2);
+    const uint32_t *tokens = (const uint32_t *)(const void *)kernel_array(&k, s.root_x, s.root_y, "tokens", best, 2);
     for (uint32_t n = 0; n < best; n++) {
         uint32_t first = 0;
         for (uint32_t i = 1; i < vocab; i++)
             if (want[i] > want[first]) first = i;
         assert_int_equal(tokens[n], first);
-        assert_true((double)kernel_float(&k, 0, 0, "values", best)[n] == want[first]);
+        assert_true((double)kernel_float(&k, s.root_x, s.root_y, "values", best)[n] == want[first]);
         want[first] = -INFINITY;
     }
     kernel_note(&k, "lm_head", params, lm_head_cycles(&s, best));
@@ -114,32 +119,39 @@ static void lm_head_case(table_shape s, uint32_t vocab, uint32_t best, uint32_t 
 
 static void lm_head(void **state) {
     (void)state;
-    lm_head_case((table_shape){1, 1, 1, 1, 1, 1}, 1, 1, 1);
-    lm_head_case((table_shape){5, 7, 2, 3, 6, 11}, 71, 9, 29);
-    lm_head_case((table_shape){1, 13, 1, 4, 17, 5}, 61, 61, 17);
-    lm_head_case((table_shape){16, 1, 4, 1, 4, 31}, 29, 2, 63);
-    lm_head_case((table_shape){12, 24, 4, 5, 8, 16}, 373, 1, 96);
-    lm_head_case((table_shape){2, 30, 2, 5, 8, 16}, 331, 1, 16); /* rows of PEs without a token */
+    lm_head_case((table_shape){1, 1, 1, 1, 1, 1, 0, 0}, 1, 1, 1);
+    lm_head_case((table_shape){5, 7, 2, 3, 6, 11, 2, 3}, 71, 9, 29);
+    lm_head_case((table_shape){1, 13, 1, 4, 17, 5, 0, 0}, 61, 61, 17);
+    lm_head_case((table_shape){16, 1, 4, 1, 4, 31, 15, 0}, 29, 2, 63);
+    lm_head_case((table_shape){12, 24, 4, 5, 8, 16, 0, 0}, 373, 1, 96);
+    lm_head_case((table_shape){2, 30, 2, 5, 8, 16, 0, 15}, 331, 1, 16); /* rows of PEs without a token */
 }
 
 /* ---- attention ---- */
 
 typedef struct {
-    uint32_t w, units, unit_rows, row_group, group, head, slots, queries, qk_norm;
+    uint32_t w, units, unit_rows, row_group, group, head, slots, queries, qk_norm, root_x, root_y;
 } attention_shape;
 
-/* A call: n positions behind `before`. */
+/* Slots that PE `number` of a unit goes through in a call: n positions behind `before`. */
+static double attention_kept(const attention_shape *s, double number, double n, double before) {
+    double kept = 0;
+    for (uint32_t i = 0; i < n; i++)
+        if (before + i >= number) kept += floor((before + i - number) / (s->w * s->unit_rows)) + 1;
+    return kept;
+}
+
 static double attention_cycles(const attention_shape *s, double n, double before) {
-    double kept = 0, pes = s->w * s->unit_rows, fresh = (s->group + 2) * s->head, heads = n * s->group,
-           out = heads * (s->head + 1);
-    for (uint32_t i = 0; i < n; i++) kept += floor((before + i) / pes) + 1;
-    double enter = 338 + 0.68 * fresh + line_copy(fresh, s->unit_rows) + line_copy(fresh, s->w);
-    if (s->qk_norm) enter += (s->group + 1) * (220 + 8.3 * s->head);
-    double most = line_sum(heads, s->w, s->row_group) + line_copy(heads, s->w) +
-                  line_sum(heads, s->unit_rows, s->unit_rows) + line_copy(heads, s->unit_rows);
-    return 440 + n * enter + kept * (48 + 0.5 * s->head + s->group * (183 + 6 * s->head)) + most +
-           heads * (217 + 4.26 * s->head) + line_sum(out, s->w, s->row_group) +
-           line_sum(out, s->unit_rows, s->unit_rows);
+    double fresh = (s->group + 2) * s->head, heads = n * s->group, out = heads * (s->head + 1);
+    double slot = 48 + 0.5 * s->head + s->group * (183 + 6 * s->head);
+    double norms = s->qk_norm ? n * (s->group + 1) * (220 + 8.3 * s->head) : 0;
+    double root = norms + slot * attention_kept(s, s->root_y * s->w + s->root_x, n, before);
+    double most = line_sum(heads, s->w, s->row_group, s->root_x) + line_copy(heads, s->w, s->root_x) +
+                  line_sum(heads, s->unit_rows, s->unit_rows, s->root_y) + line_copy(heads, s->unit_rows, s->root_y);
+    double enter = 338 + 0.68 * fresh + line_copy(fresh, s->unit_rows, s->root_y) + line_copy(fresh, s->w, s->root_x);
+    return 440 + n * enter + fmax(root, slot * attention_kept(s, 0, n, before)) + most +
+           heads * (217 + 4.26 * s->head) + line_sum(out, s->w, s->row_group, s->root_x) +
+           line_sum(out, s->unit_rows, s->unit_rows, s->root_y);
 }
 
 static double *attention_head(double *qkv, const attention_shape *s, uint32_t position, uint32_t unit, uint32_t head) {
@@ -175,7 +187,7 @@ static void attention_call(kernel *k, const attention_shape *s, const double *gi
                            uint32_t window) {
     uint32_t size = (s->group + 2) * s->head;
     for (uint32_t unit = 0; unit < s->units; unit++) {
-        float *to = kernel_float(k, 0, unit * s->unit_rows, "qkv", s->queries * size);
+        float *to = kernel_float(k, s->root_x, unit * s->unit_rows + s->root_y, "qkv", s->queries * size);
         for (uint32_t i = 0; i < n * size; i++)
             to[i] = (float)given[((uint64_t)(done + i / size) * s->units + unit) * size + i % size];
     }
@@ -190,7 +202,8 @@ static void attention_check(kernel *k, const attention_shape *s, double *qkv, ui
         for (uint32_t unit = 0; unit < s->units; unit++)
             for (uint32_t h = 0; h < s->group; h++) {
                 const float *out =
-                    kernel_float(k, 0, unit * s->unit_rows, "out", s->queries * stride) + i * stride + h * s->head;
+                    kernel_float(k, s->root_x, unit * s->unit_rows + s->root_y, "out", s->queries * stride) +
+                    i * stride + h * s->head;
                 attention_want(qkv, s, done + i, window, unit, h, want);
                 /* k of a normalized head is rounded to f16 */
                 for (uint32_t j = 0; j < s->head; j++)
@@ -222,10 +235,12 @@ static void attention_case(attention_shape s) {
                                 {"queries", s.queries},
                                 {"qk_norm", s.qk_norm},
                                 {"scale_bits", 0x3e800000},
+                                {"root_x", s.root_x},
+                                {"root_y", s.root_y},
                                 {0}};
-    csl_param noted[13] = {0};
+    csl_param noted[15] = {0};
     memcpy(noted, params, sizeof params);
-    noted[10].name = "positions", noted[11].name = NULL;
+    noted[12].name = "positions", noted[13].name = NULL;
     kernel k = kernel_load("attention", params);
     rng r = rng_seed(s.head * 31 + s.w);
     uint32_t context = s.slots * s.w * s.unit_rows, heads = context * s.units * (s.group + 2);
@@ -246,9 +261,9 @@ static void attention_case(attention_shape s) {
             attention_norm(qkv + (uint64_t)i * s.head, i % (s.group + 2) < s.group ? n_q : n_k, s.head);
     attention_run(&k, &s, given, qkv, context / 3 + 1);
     attention_run(&k, &s, given, qkv, 0);
-    noted[10].value = 1; /* the last call, with a full cache */
+    noted[12].value = 1; /* the last call, with a full cache */
     kernel_note(&k, "attention", noted, attention_cycles(&s, 1, context - 1));
-    noted[10].value = s.queries;
+    noted[12].value = s.queries;
     for (uint32_t pe = 0; pe < s.w * s.units * s.unit_rows; pe++)
         *kernel_half(&k, pe % s.w, pe / s.w, "position", 1) = 0;
     attention_call(&k, &s, given, 0, s.queries, 0);
@@ -259,12 +274,12 @@ static void attention_case(attention_shape s) {
 
 static void attention(void **state) {
     (void)state;
-    attention_case((attention_shape){1, 1, 1, 1, 1, 1, 1, 1, 0});
-    attention_case((attention_shape){1, 1, 1, 1, 2, 8, 7, 3, 1});
-    attention_case((attention_shape){5, 2, 2, 3, 3, 9, 3, 4, 0});
-    attention_case((attention_shape){3, 3, 5, 3, 1, 11, 2, 7, 1});
-    attention_case((attention_shape){7, 1, 1, 2, 4, 64, 4, 2, 0});
-    attention_case((attention_shape){16, 1, 3, 4, 3, 32, 2, 8, 1});
+    attention_case((attention_shape){1, 1, 1, 1, 1, 1, 1, 1, 0, 0, 0});
+    attention_case((attention_shape){1, 1, 1, 1, 2, 8, 7, 3, 1, 0, 0});
+    attention_case((attention_shape){5, 2, 2, 3, 3, 9, 3, 4, 0, 2, 1});
+    attention_case((attention_shape){3, 3, 5, 3, 1, 11, 2, 7, 1, 0, 0});
+    attention_case((attention_shape){7, 1, 1, 2, 4, 64, 4, 2, 0, 0, 0});
+    attention_case((attention_shape){16, 1, 3, 4, 3, 32, 2, 8, 1, 8, 1});
 }
 
 int main(void) {

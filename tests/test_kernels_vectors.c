@@ -4,13 +4,13 @@
 /* ---- reduce ---- */
 
 typedef struct {
-    uint32_t w, h, row_group, column_group, n;
+    uint32_t w, h, row_group, column_group, root_x, root_y, n;
 } reduce_shape;
 
 static double reduce_cycles(const reduce_shape *s) {
     double n = s->n;
-    return 190 + line_sum(n, s->w, s->row_group) + line_sum(n, s->h, s->column_group) + line_copy(n, s->w) +
-           line_copy(n, s->h) + s->w + s->h - 2;
+    return 190 + line_sum(n, s->w, s->row_group, s->root_x) + line_sum(n, s->h, s->column_group, s->root_y) +
+           line_copy(n, s->w, s->root_x) + line_copy(n, s->h, s->root_y) + s->w + s->h - 2;
 }
 
 static void reduce_fill(kernel *k, const reduce_shape *s, const double *v) {
@@ -21,10 +21,11 @@ static void reduce_fill(kernel *k, const reduce_shape *s, const double *v) {
 
 static void reduce_case(reduce_shape s) {
     const csl_param params[] = {
-        {"width", s.w}, {"height", s.h}, {"row_group", s.row_group}, {"column_group", s.column_group}, {"n", s.n}, {0}};
+        {"width", s.w}, {"height", s.h},      {"row_group", s.row_group}, {"column_group", s.column_group},
+        {"n", s.n},     {"root_x", s.root_x}, {"root_y", s.root_y},       {0}};
     kernel k = kernel_load("reduce", params);
     rng r = rng_seed(s.w * 31 + s.n);
-    uint32_t pes = s.w * s.h;
+    uint32_t pes = s.w * s.h, root = s.root_y * s.w + s.root_x;
     double *v = mem_alloc(pes * s.n * sizeof *v), *sum = mem_alloc(s.n * sizeof *sum),
            *max = mem_alloc(s.n * sizeof *max);
     kernel_numbers(&r, v, (uint64_t)pes * s.n, 1);
@@ -36,7 +37,7 @@ static void reduce_case(reduce_shape s) {
     for (uint32_t f = 0; f < 4; f++) {
         reduce_fill(&k, &s, v);
         kernel_run(&k, functions[f], NULL, 0);
-        for (uint32_t pe = 0; pe < (f % 2 ? pes : 1); pe++)
+        for (uint32_t pe = f % 2 ? 0 : root; pe < (f % 2 ? pes : root + 1); pe++)
             for (uint32_t i = 0; i < s.n; i++) {
                 double got = (double)kernel_float(&k, pe % s.w, pe / s.w, "v", s.n)[i];
                 if (f < 2) assert_true(got == max[i]);
@@ -50,25 +51,29 @@ static void reduce_case(reduce_shape s) {
 
 static void reduce(void **state) {
     (void)state;
-    reduce_case((reduce_shape){1, 1, 1, 1, 1});
-    reduce_case((reduce_shape){2, 1, 2, 1, 1});
-    reduce_case((reduce_shape){1, 7, 1, 3, 5});
-    reduce_case((reduce_shape){11, 5, 3, 2, 17});
-    reduce_case((reduce_shape){20, 10, 20, 10, 1});
-    reduce_case((reduce_shape){20, 10, 4, 3, 1});
-    reduce_case((reduce_shape){37, 3, 6, 3, 64});
+    reduce_case((reduce_shape){1, 1, 1, 1, 0, 0, 1});
+    reduce_case((reduce_shape){2, 1, 2, 1, 1, 0, 1});
+    reduce_case((reduce_shape){1, 7, 1, 3, 0, 2, 5});
+    reduce_case((reduce_shape){11, 5, 3, 2, 5, 2, 17});
+    reduce_case((reduce_shape){20, 10, 20, 10, 0, 0, 1});
+    reduce_case((reduce_shape){20, 10, 4, 3, 0, 0, 1});
+    reduce_case((reduce_shape){20, 10, 4, 3, 10, 4, 1});
+    reduce_case((reduce_shape){37, 3, 6, 3, 0, 0, 64});
+    reduce_case((reduce_shape){200, 1, 11, 1, 0, 0, 1});
+    reduce_case((reduce_shape){200, 1, 8, 1, 100, 0, 1});
 }
 
 /* ---- norm ---- */
 
-static double norm_cycles(double w, double g, double d_tile, uint32_t kind) {
-    double line = line_sum(1, w, g) + line_copy(1, w) + w - 1;
+static double norm_cycles(double w, double g, double d_tile, uint32_t kind, double root) {
+    double line = line_sum(1, w, g, root) + line_copy(1, w, root) + w - 1;
     return kind ? 515 + 10.5 * d_tile + 2 * line : 337 + 8.3 * d_tile + line;
 }
 
-static void norm_case(uint32_t w, uint32_t h, uint32_t group, uint32_t d, uint32_t d_tile, uint32_t kind) {
-    const csl_param params[] = {
-        {"width", w}, {"height", h}, {"row_group", group}, {"d", d}, {"d_tile", d_tile}, {"kind", kind}, {0}};
+static void norm_case(uint32_t w, uint32_t h, uint32_t group, uint32_t d, uint32_t d_tile, uint32_t kind,
+                      uint32_t root) {
+    const csl_param params[] = {{"width", w},       {"height", h},  {"row_group", group}, {"d", d},
+                                {"d_tile", d_tile}, {"kind", kind}, {"root_x", root},     {0}};
     kernel k = kernel_load("norm", params);
     rng r = rng_seed(d * 31 + kind);
     double *x = mem_alloc(d * sizeof *x), *weight = mem_alloc(d * sizeof *weight), *bias = mem_alloc(d * sizeof *bias);
@@ -92,7 +97,7 @@ static void norm_case(uint32_t w, uint32_t h, uint32_t group, uint32_t d, uint32
             kernel_close("y", (double)kernel_float(&k, i / d_tile, y, "y", d_tile)[i % d_tile], want, 6, 1e-6);
         }
     }
-    kernel_note(&k, "norm", params, norm_cycles(w, group, d_tile, kind));
+    kernel_note(&k, "norm", params, norm_cycles(w, group, d_tile, kind, root));
     mem_free(x), mem_free(weight), mem_free(bias);
     kernel_free(&k);
 }
@@ -100,11 +105,12 @@ static void norm_case(uint32_t w, uint32_t h, uint32_t group, uint32_t d, uint32
 static void norm(void **state) {
     (void)state;
     for (uint32_t kind = 0; kind < 2; kind++) {
-        norm_case(1, 1, 1, 1, 1, kind);
-        norm_case(1, 2, 1, 31, 31, kind);
-        norm_case(7, 3, 3, 37, 6, kind);
-        norm_case(24, 1, 24, 576, 24, kind);
-        norm_case(48, 2, 6, 571, 12, kind);
+        norm_case(1, 1, 1, 1, 1, kind, 0);
+        norm_case(1, 2, 1, 31, 31, kind, 0);
+        norm_case(7, 3, 3, 37, 6, kind, 2);
+        norm_case(24, 1, 24, 576, 24, kind, 0);
+        norm_case(48, 2, 6, 571, 12, kind, 0);
+        norm_case(48, 2, 4, 571, 12, kind, 24);
     }
 }
 

@@ -12,6 +12,7 @@ p = program.params
 width, units, unit_rows, group, head, slots, queries = (
     p[n] for n in ("width", "units", "unit_rows", "group", "head", "slots", "queries")
 )
+root_x, root_y = p.get("root_x", 0), p.get("root_y", 0)
 SCALE = 0.25
 context = slots * unit_rows * width
 rng = np.random.default_rng(1)
@@ -45,10 +46,10 @@ for window in (0, 7):
         call = np.zeros((units, queries, new), np.float32)
         call[:, :n] = qkv[done : done + n].reshape(n, units, new).transpose(1, 0, 2)
         for unit in range(units):
-            program.put("qkv", call[unit].reshape(1, 1, -1), 0, unit * unit_rows)
+            program.put("qkv", call[unit].reshape(1, 1, -1), root_x, unit * unit_rows + root_y)
         program.launch("attend", np.uint16(n), np.uint16(window))
         for unit in range(units):
-            out = program.get("out", 1, 1, queries * size, y=unit * unit_rows).reshape(queries, size)
+            out = program.get("out", 1, 1, queries * size, x=root_x, y=unit * unit_rows + root_y).reshape(queries, size)
             for i in range(n):
                 want = attention(done + i + 1, window)[unit]
                 np.testing.assert_allclose(out[i, : group * head].reshape(group, head), want, atol=2e-3)

@@ -10,6 +10,7 @@ from host import Program, joined, tiles  # pylint: disable=wrong-import-position
 program = Program()
 p = program.params
 width, height, d_tile, mlp_tile, gated = (p[n] for n in ("width", "height", "d_tile", "mlp_tile", "gated"))
+root_x, root_y = p.get("root_x", 0), p.get("root_y", 0)
 d, m = width * d_tile - 3, height * mlp_tile - 4
 rng = np.random.default_rng(1)
 
@@ -32,9 +33,9 @@ def by_input(w, rows, columns, of_input):
 ups = [by_input(w, mlp_tile, d_tile, True) for w in ((gate, up) if gated else (up,))]
 program.put("w_up", np.concatenate(ups, axis=3).reshape(height, width, -1))
 program.put("w_down", by_input(down, d_tile, mlp_tile, False).reshape(height, width, -1))
-program.put("x", tiles(x, 1, width, 1, d_tile))
+program.put("x", tiles(x, 1, width, 1, d_tile), y=root_y)
 program.launch("compute")
-y = joined(program.get("y", width, 1, d_tile), 1, d_tile)[0, :d]
+y = joined(program.get("y", width, 1, d_tile, y=root_y), 1, d_tile)[0, :d]
 print(f"MLP of {d} and {m} on {width} x {height} PEs: {program.cycles(width, height)} cycles")
 program.stop()
 
