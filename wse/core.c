@@ -33,9 +33,14 @@ static void core_reset(wse *m, uint32_t pe) {
         m->cores->dsrs[c->dsrs + core_program_of(m, pe)->dsr_slot[ISA_DSR_INDEX(s->dsr)]] =
             (core_dsr){.value = p->descriptors[s->descriptor], .settings = s->settings, .loaded = true};
     }
-    for (uint32_t i = 0; i < p->config_start_count; i++)
-        core_config_write(m, pe, c, p->config_starts[i].address, p->config_starts[i].value, m->cycle);
     if (c->active & ~c->blocked) clock_wake(m, pe, m->cycle + 1);
+}
+
+/* Configuration words that the program set before it began; once all cores and routers are there. */
+static void core_configure(wse *m, uint32_t pe) {
+    const isa_program *p = wse_program(m, pe);
+    for (uint32_t i = 0; i < p->config_start_count; i++)
+        core_config_write(m, pe, &m->cores->pe[pe], p->config_starts[i].address, p->config_starts[i].value, m->cycle);
 }
 
 /* Each PE's share of the pools; totals come back in `end`. */
@@ -79,6 +84,7 @@ bool cores_new(wse *m, diag *d) {
     s->queues = fabric_queues(m);
     s->out_cycles = m->wafer->result_cycles + (m->wafer->ramp_cycles ? m->wafer->ramp_cycles : 1);
     for (uint32_t pe = 0; pe < m->pes; pe++) core_reset(m, pe);
+    for (uint32_t pe = 0; pe < m->pes; pe++) core_configure(m, pe);
     return true;
 }
 
