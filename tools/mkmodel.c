@@ -7,15 +7,26 @@
 #include <unistd.h>
 
 typedef enum {
-    OPT_U32, OPT_SHAPE, OPT_HEAD, OPT_YES, OPT_NO, OPT_TYPE, OPT_ROPE, OPT_TEXT, OPT_PRESET, OPT_OUT, OPT_THREADS,
+    OPT_U32,
+    OPT_SHAPE,
+    OPT_HEAD,
+    OPT_YES,
+    OPT_NO,
+    OPT_TYPE,
+    OPT_ROPE,
+    OPT_TEXT,
+    OPT_PRESET,
+    OPT_OUT,
+    OPT_THREADS,
 } option_kind;
 
-#define U32(name, field, help) {name, OPT_U32, offsetof(synth_options, field), help}
+#define U32(name, field, help)                                                                                         \
+    { name, OPT_U32, offsetof(synth_options, field), help }
 
 static const struct {
     const char *name;
     option_kind kind;
-    size_t at;               /* the field of synth_options */
+    size_t at; /* the field of synth_options */
     const char *help;
 } options[] = {
     {"-o", OPT_OUT, 0, "FILE  the file to write (required)"},

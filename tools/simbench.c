@@ -8,9 +8,9 @@
 #include "base/mem.h"
 #include "csl/csl.h"
 #include "wse/wse.h"
+#include "tools/bench.h"
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 #include <unistd.h>
 
 enum { PARAMS = 4 };
@@ -37,21 +37,6 @@ typedef struct {
     unsigned arch, threads, width, height, rounds;
     bool hash;
 } settings;
-
-static double seconds(void) {
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
-}
-
-static size_t resident_bytes(void) {
-    unsigned long long all = 0, resident = 0;
-    FILE *f = fopen("/proc/self/statm", "r");
-    if (!f) return 0;
-    if (fscanf(f, "%llu %llu", &all, &resident) != 2) resident = 0;
-    fclose(f);
-    return (size_t)resident * (size_t)sysconf(_SC_PAGESIZE);
-}
 
 static isa_image *compile(const bench *b, const isa_wafer *w, diag *d) {
     const csl_param all[PARAMS] = {

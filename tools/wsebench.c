@@ -7,10 +7,9 @@
  * else here does. */
 #include "base/mem.h"
 #include "wse/machine.h"
+#include "tools/bench.h"
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
-#include <unistd.h>
 
 enum { R = ISA_BIT(ISA_RAMP), COLORS = 6, SETS = 9 };
 
@@ -148,21 +147,6 @@ static void give_parts(wse *m, const bench_image *b, const pattern *p) {
 }
 
 /* ---- measuring ---- */
-
-static double seconds(void) {
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
-}
-
-static size_t resident_bytes(void) {
-    unsigned long long all = 0, resident = 0;
-    FILE *f = fopen("/proc/self/statm", "r");
-    if (!f) return 0;
-    if (fscanf(f, "%llu %llu", &all, &resident) != 2) resident = 0;
-    fclose(f);
-    return (size_t)resident * (size_t)sysconf(_SC_PAGESIZE);
-}
 
 static void report(const wse *m, const pattern *p, uint64_t cycles, double s, uint32_t threads, size_t resident) {
     wse_counters n;

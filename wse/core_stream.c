@@ -171,29 +171,129 @@ static inline stream_result step(run *r, core_vop *v) {
     return STREAM_MOVED;
 }
 
-static inline void moved(run *r, core_vop *v, uint32_t thread) {
+/* How many wavelets from the head on are data and may be read one a cycle from r->t on; at most n. */
+static inline uint32_t readable(const run *r, const wse_queue *q, uint32_t slots, uint32_t n) {
+    uint32_t i = 0;
+    for (uint32_t at = q->head; i < n && i < q->count; i++) {
+        const wse_wavelet *w = &q->e[at];
+        if (w->control || wavelet_wait(w, r->t + i)) break;
+        at = at + 1 == slots ? 0 : at + 1;
+    }
+    return i;
+}
+
+static inline bool both_ends_inside(const run *r, const core_vop *v, const core_operand *o, uint32_t n) {
+    return o->kind != ISA_MEM1D || (word_at(r, o, v->position) && word_at(r, o, v->position + n - 1));
+}
+
+static inline uint32_t load(const uint16_t *p, uint32_t words) {
+    return words == 2 ? p[0] | (uint32_t)p[1] << 16 : p[0];
+}
+
+/* n elements that are known to be there and to have room, one a cycle. `in`: the input queue of one of the sources, or
+ * NULL. */
+static inline void burst_run(run *r, core_vop *v, wse_queue *in, uint32_t slots, uint32_t n) {
+    const core_stream *s = &v->stream;
+    bool first = s->s0 != FABRIC_NO_QUEUE;
+    const core_operand *o = first ? &v->s0 : &v->s1;
+    wse_queue *out = s->d != FABRIC_NO_QUEUE ? queue_at(r, s->d) : NULL;
+    uint16_t *memory_a = v->s0.kind == ISA_MEM1D ? word_at(r, &v->s0, v->position) : NULL;
+    uint16_t *memory_b = v->s1.kind == ISA_MEM1D ? word_at(r, &v->s1, v->position) : NULL;
+    uint16_t *memory_d = out ? NULL : word_at(r, &v->d, v->position);
+    int32_t step_a = v->s0.stride * v->s0.words, step_b = v->s1.stride * v->s1.words, step_d = v->d.stride * v->d.words;
+    uint32_t a = v->s0.value, b = v->s1.value, mask = o->words == 2 ? UINT32_MAX : 0xffff;
+    uint32_t from = in ? in->head : 0, to = out ? (uint32_t)out->head + out->count : 0;
+    uint32_t ready_at = (uint32_t)r->t + r->m->cores->out_cycles;
+    if (out && to >= s->d_slots) to -= s->d_slots;
+    for (uint32_t i = 0; i < n; i++) {
+        if (in) {
+            *(first ? &a : &b) = in->e[from].data & mask;
+            from = from + 1 == slots ? 0 : from + 1;
+        }
+        if (memory_a) a = load(memory_a, v->s0.words), memory_a += step_a;
+        if (memory_b) b = load(memory_b, v->s1.words), memory_b += step_b;
+        uint32_t value = compute(r, v, a, b);
+        if (out) {
+            if (v->d.words == 1) value = (value & 0xffff) | v->index;
+            out->e[to] = (wse_wavelet){value, ready_at + i, s->color, 0, ISA_RAMP, 0};
+            to = to + 1 == s->d_slots ? 0 : to + 1;
+        } else {
+            memory_d[0] = (uint16_t)value;
+            if (v->d.words == 2) memory_d[1] = (uint16_t)(value >> 16);
+            memory_d += step_d;
+        }
+    }
+    if (in) {
+        bool full = in->count == slots;
+        in->head = (uint16_t)from;
+        in->count = (uint16_t)(in->count - n);
+        if (full) fabric_in_freed(r->m, r->pe, o->port, r->now);
+    }
+    if (out && !out->count) fabric_out_first(r->m, r->pe, v->d.queue, r->t + r->m->cores->out_cycles);
+    if (out) out->count = (uint16_t)(out->count + n);
+}
+
+/* The only operation takes as many elements as it can, one a cycle from the clock's cycle on. An input that loses one a
+ * cycle is not full in between. 0: step by step, which is quicker for one. */
+static inline uint32_t burst(run *r, core_vop *v, uint64_t last) {
+    const core_stream *s = &v->stream;
+    uint32_t n = (uint32_t)(last - r->t) + 1, left = v->length - v->position - 1;
+    bool first = s->s0 != FABRIC_NO_QUEUE, second = s->s1 != FABRIC_NO_QUEUE;
+    if (s->pairs || v->cycles != 1 || v->ready > r->t || r->t != r->now || (first && second)) return 0;
+    uint32_t place = first ? s->s0 : s->s1, slots = first ? s->s0_slots : s->s1_slots;
+    wse_queue *in = first || second ? queue_at(r, place) : NULL;
+    if (n > left) n = left;
+    if (in) n = in->count < 2 ? 0 : readable(r, in, slots, n);
+    if (s->d != FABRIC_NO_QUEUE && n > (uint32_t)s->d_slots - queue_at(r, s->d)->count)
+        n = (uint32_t)s->d_slots - queue_at(r, s->d)->count;
+    if (n < 2 || !both_ends_inside(r, v, &v->s0, n) || !both_ends_inside(r, v, &v->s1, n) ||
+        !both_ends_inside(r, v, &v->d, n))
+        return 0;
+    burst_run(r, v, in, slots, n);
+    v->position += n;
+    return n;
+}
+
+static inline void moved(run *r, core_vop *v, uint32_t thread, uint32_t cycles) {
     core *c = r->c;
     if (v->wait && thread == 0)
         c->n[v->wait == CORE_WAIT_OUTPUT ? CORE_N_output_wait_cycles : CORE_N_input_wait_cycles] +=
             r->t - v->wait_since;
     v->wait = CORE_WAIT_NONE;
     v->step_cycles = v->cycles;
-    c->datapath_free = r->t + v->cycles;
+    c->datapath_free = r->t + cycles;
     c->last_thread = (uint8_t)thread;
     core_busy(c, r->t, c->datapath_free);
+}
+
+/* Two operations, the usual case of threads_order: the one after the last, unless the other has a higher rank. */
+static inline uint32_t order_two(const core *c, const core_vop *pool, uint32_t all, uint8_t order[CORE_THREADS]) {
+    uint32_t upper = all & ~((2u << c->last_thread) - 1);
+    uint32_t first = (uint32_t)__builtin_ctz(upper ? upper : all),
+             second = (uint32_t)__builtin_ctz(all & ~(1u << first));
+    bool swap = pool[first].rank < pool[second].rank;
+    order[0] = (uint8_t)(swap ? second : first);
+    order[1] = (uint8_t)(swap ? first : second);
+    return 2;
 }
 
 /* One cycle: who moves? *next: when an operation that has not begun may. */
 static inline stream_result cycle(run *r, core_vop *pool, uint64_t *next) {
     core *c = r->c;
-    uint32_t all = threads_running(c);
-    uint8_t order[CORE_THREADS] = {(uint8_t)__builtin_ctz(all)};
-    uint32_t n = 1;
-    if (all & (all - 1)) n = threads_order(c, pool, r->t, order, next);
-    else if (pool[order[0]].ready > r->t) *next = pool[order[0]].ready, n = 0;
+    uint32_t all = threads_running(c), low = (uint32_t)__builtin_ctz(all), rest = all & (all - 1), n = 1;
+    uint8_t order[CORE_THREADS];
+    order[0] = (uint8_t)low;
+    if (!rest) {
+        if (pool[low].ready > r->t) *next = pool[low].ready, n = 0;
+    } else if (!(rest & (rest - 1)) && pool[low].ready <= r->t && pool[__builtin_ctz(rest)].ready <= r->t) {
+        n = order_two(c, pool, all, order);
+    } else {
+        n = threads_order(c, pool, r->t, order, next);
+    }
     for (uint32_t i = 0; i < n; i++) {
-        stream_result ok = step(r, &pool[order[i]]);
-        if (ok == STREAM_MOVED) moved(r, &pool[order[i]], order[i]);
+        core_vop *v = &pool[order[i]];
+        stream_result ok = step(r, v);
+        if (ok == STREAM_MOVED) moved(r, v, order[i], v->cycles);
         if (ok != STREAM_WAIT) return ok;
     }
     return STREAM_WAIT;
@@ -220,9 +320,18 @@ bool stream_step(wse *m, uint32_t pe, core *c, uint64_t now) {
     core_vop *pool = m->cores->vops + c->vops;
     if (c->time == now) done = now;
     if (c->datapath_free > now) r.t = c->datapath_free;
+    uint32_t running = threads_running(c);
     stream_result ok = STREAM_MOVED;
     while (ok == STREAM_MOVED && r.t <= last) {
         if (r.t == c->datapath_free) done = r.t;
+        uint32_t only = (uint32_t)__builtin_ctz(running),
+                 n = running & (running - 1) ? 0 : burst(&r, &pool[only], last);
+        if (n) {
+            moved(&r, &pool[only], only, n);
+            done = r.t + n - 1;
+            r.t = c->datapath_free;
+            continue;
+        }
         r.soonest = next = UINT64_MAX;
         ok = cycle(&r, pool, &next);
         if (ok != STREAM_MOVED) break;

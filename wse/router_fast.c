@@ -15,6 +15,7 @@ typedef struct { /* one visit; never leaves the registers */
     fabric *f;
     band *b;
     router *r;
+    lane *lanes;
     uint64_t *store, *queues;
     uint64_t now;
     uint32_t pe, now32, capacity, mask;
@@ -106,7 +107,13 @@ INLINE uint32_t move(const visit *v, lane *l, uint32_t used) {
     uint32_t head = in->taken.head, tail = __atomic_load_n(&in->tail, __ATOMIC_ACQUIRE), tx = l->tx;
     flit e = in->e[head & v->mask];
     if (head == tail) return SLEEP;
-    if ((e.meta & 3) || flit_wait(e.meta, v->now32) || ((tx & RAMP_BITS) && l->port == NO_PORT)) return OTHER;
+    uint32_t wait = flit_wait(e.meta, v->now32);
+    if (wait) { /* looked at for another reason */
+        v->r->hot |= 1u << (l - v->lanes);
+        wake_first(v->b, v->pe, v->now + wait);
+        return SLEEP;
+    }
+    if ((e.meta & 3) || ((tx & RAMP_BITS) && l->port == NO_PORT)) return OTHER;
     uint32_t can = room(v, l, tx);
     if (can != ROOM) return can == ROOM_NEXT ? RETRY : SLEEP;
     if (tx & used) return RETRY;
@@ -124,7 +131,7 @@ INLINE uint32_t move(const visit *v, lane *l, uint32_t used) {
 }
 
 /* False: nothing was done, take the long way. `wanted`: outputs of the hot lanes. */
-INLINE bool through(const visit *v, lane *lanes, const shape *s, uint32_t hot, uint32_t wanted) {
+INLINE bool through(const visit *v, const shape *s, uint32_t hot, uint32_t wanted) {
     router *r = v->r;
     uint32_t number = (uint32_t)__builtin_ctz(r->out_busy), slots = s->out_slots[number];
     queue *q = (queue *)(v->queues + r->queues + s->out_at[number]);
@@ -135,7 +142,7 @@ INLINE bool through(const visit *v, lane *lanes, const shape *s, uint32_t hot, u
         return true;
     }
     uint32_t lane_no = s->lane_of[w->color & 31];
-    lane *l = &lanes[lane_no];
+    lane *l = &v->lanes[lane_no];
     if (l->fast != ISA_RAMP || (hot >> lane_no & 1) || w->control || w->spare || (l->tx & (wanted | RAMP_BITS)))
         return false;
     buffer *in = (buffer *)(v->store + l->buffers);
@@ -174,7 +181,7 @@ static __attribute__((noinline)) uint32_t in_turns(fabric *f, band *b, router *r
                                                    uint64_t now) {
     const tick_facts *k = &b->facts;
     lane *lanes = &f->lanes[r->lanes];
-    visit v = {f, b, r, k->store, f->queues, now, pe, (uint32_t)now, k->capacity, k->mask};
+    visit v = {f, b, r, lanes, k->store, f->queues, now, pe, (uint32_t)now, k->capacity, k->mask};
     uint8_t order[ISA_COLORS];
     uint32_t n = router_order(lanes, hot, (uint32_t)now, order), used = 0, retry = 0;
     for (uint32_t i = 0; i < n; i++) {
@@ -199,10 +206,10 @@ void router_tick(fabric *f, band *b, uint32_t pe, uint64_t now) {
     const tick_facts *k = &b->facts;
     uint32_t hot = r->hot, wanted, clash, retry = 0;
     bool fast = f->plain && pe - b->inner < b->inner_count && all_fast(lanes, hot, &wanted, &clash);
-    visit v = {f, b, r, k->store, f->queues, now, pe, (uint32_t)now, k->capacity, k->mask};
+    visit v = {f, b, r, lanes, k->store, f->queues, now, pe, (uint32_t)now, k->capacity, k->mask};
     if (r->out_busy) {
         bool one = fast && !(r->out_busy & (r->out_busy - 1));
-        if (!one || !through(&v, lanes, &f->shapes[r->shape], hot, wanted)) {
+        if (!one || !through(&v, &f->shapes[r->shape], hot, wanted)) {
             router_inject(f, b, r, pe, now);
             if (fast && r->hot != hot) fast = all_fast(lanes, hot = r->hot, &wanted, &clash);
         }
