@@ -29,6 +29,7 @@ struct ingot_runtime {
     host_core core; /* instead of a host */
     FILE *log;
     api_trace trace;
+    bool checks_told;
     debug *debug; /* NULL: nobody asked for it */
     arena *memory; /* of the last trace read */
     ingot_trace_entry *entries;
@@ -149,9 +150,21 @@ ingot_runtime *ingot_runtime_new(ingot_program *p) {
     return NULL;
 }
 
+/* INGOT_CHECK=1: what was found, once, after the run however it ended. */
+static void tell_checks(ingot_runtime *r) {
+    strbuf found = {0};
+    if (!r->trace.machine || r->checks_told) return;
+    r->checks_told = true;
+    wse_explain_checks(r->trace.machine, &found);
+    for (char *line = found.data, *end; line && (end = strchr(line, '\n')); line = end + 1)
+        fprintf(stderr, "warning: %.*s\n", (int)(end - line), line);
+    strbuf_free(&found);
+}
+
 void ingot_runtime_free(ingot_runtime *r) {
     if (!r) return;
     (void)api_trace_write(&r->trace, r->base.d); /* of a run that was not stopped */
+    tell_checks(r);
     debug_free(r->debug);
     host_free(r->host);
     host_core_free(&r->core);
@@ -187,6 +200,7 @@ static bool start(ingot_runtime *r, const ingot_options *o, diag *d) {
     if (!api_wafer(&r->wafer, m->arch, o->profile, d) || !open_log(r, o, d)) return false;
     options.log = r->log;
     if (api_debug_wanted()) options.threads = 1;
+    options.check = number_of("INGOT_CHECK") != 0;
     api_trace_open(&r->trace, &options);
     api_holes holes = {o->defects, o->defect_density, o->defect_seed};
     uint16_t *longer;
@@ -222,6 +236,7 @@ static bool running(ingot_runtime *r) {
 int ingot_runtime_stop(ingot_runtime *r) {
     bool ok = running(r) && host_stop(r->host, r->base.d);
     ok = api_trace_write(&r->trace, r->base.d) && ok;
+    tell_checks(r);
     if (ok && r->debug) debug_ended(r->debug);
     if (r->log && fflush(r->log)) ok = diag_error(r->base.d, "the log could not be written; the disk may be full");
     return result(ok);

@@ -192,8 +192,9 @@ bool api_layout_place_data(const api_layout *l, const isa_image *m, host *h, dia
             return diag_error(d, "'%s' of PE(%u,%u) takes %u bytes, the data given for it %u; correct set_symbol_all",
                               p->symbol, p->x, p->y, 2 * words, 2 * p->count);
         const isa_program *program = &m->programs[m->tiles[pe].program];
-        memcpy(memory + host_symbol_word(host_find_symbol(program, p->symbol, ISA_SYM_DATA), memory), p->words,
-               2 * (size_t)words);
+        uint32_t at = host_symbol_word(host_find_symbol(program, p->symbol, ISA_SYM_DATA), memory);
+        memcpy(memory + at, p->words, 2 * (size_t)words);
+        host_wrote(h, pe, at, words);
     }
     return true;
 }

@@ -12,7 +12,7 @@
 typedef struct {
     const char *out, *heat, *profile;
     int64_t events;
-    bool energy, memory;
+    bool energy, memory, check;
 } trace_args;
 
 const cli_option cmd_trace_options[] = {
@@ -21,6 +21,7 @@ const cli_option cmd_trace_options[] = {
     OPTION_STRING_ROW(0, "profile", trace_args, profile, "FILE.txt", NULL, "cycles of every source line that ran"),
     OPTION_FLAG_ROW(0, "energy", trace_args, energy, "joules by cause, estimated, and average power"),
     OPTION_FLAG_ROW(0, "memory", trace_args, memory, "what takes the memory of each program's PEs"),
+    OPTION_FLAG_ROW(0, "check", trace_args, check, "warn of reads of what was never written, and of races in a PE"),
     OPTION_INT_ROW(0, "events", trace_args, events, 1000, 1e9, "N", "1048576", "events kept, the newest"),
     OPTIONS_END,
 };
@@ -42,6 +43,7 @@ static bool set_path(cli *c, const char *variable, const char *path) {
 static bool set_all(cli *c, const trace_args *a, const char *page) {
     const char *events = arena_printf(c->memory, "%lld", (long long)a->events);
     const char *show = arena_printf(c->memory, "%s,%s", a->energy ? "energy" : "", a->memory ? "memory" : "");
+    if (a->check && setenv("INGOT_CHECK", "1", 1)) return false;
     return events && show && set_path(c, "INGOT_TRACE", a->out) && set_path(c, "INGOT_HEAT", a->heat) &&
            set_path(c, "INGOT_PROFILE_LINES", a->profile) && !setenv("INGOT_TRACE_REPORT", page, 1) &&
            !setenv("INGOT_TRACE_SHOW", show, 1) && !setenv("INGOT_TRACE_EVENTS", events, 1);

@@ -127,6 +127,13 @@ static const char *type_text(csl_sema *s, const csl_type *t) {
     return copy;
 }
 
+/* The members of a struct may have values of their own. */
+static bool has_no_value(const csl_global *g) {
+    const csl_type *t = g->type->kind == CSL_T_ARRAY ? g->type->elem : g->type;
+    bool given = g->node->b && g->node->b->kind != CSL_UNDEFINED;
+    return g->is_var && !g->is_param && !given && t->kind != CSL_T_STRUCT;
+}
+
 static bool add_symbol(csl_sema *s, csl_global *g) {
     const csl_type *t = g->type->kind == CSL_T_ARRAY ? g->type->elem : g->type;
     uint32_t line, source;
@@ -138,7 +145,7 @@ static bool add_symbol(csl_sema *s, csl_global *g) {
     uint32_t words = t->words > 4 ? 1 : t->words; /* hosts see larger things as words */
     *sym = (isa_symbol){.name = name, .kind = ISA_SYM_DATA, .scalar = (uint8_t)(t->words > 4 ? ISA_T_OTHER : scalar_of(t)), .bits = (uint8_t)(words * 16),
                         .word = g->word, .elements = words ? g->type->words / words : 0, .source = source, .line = line,
-                        .type = type_text(s, g->type)};
+                        .undefined = has_no_value(g), .type = type_text(s, g->type)};
     g->symbol = s->out->symbol_count;
     return true;
 }

@@ -343,5 +343,6 @@ bool debug_set_value(debug *g, const debug_value *v, const char *text) {
     bool real = *t == 'f' || (*t == 'b' && t[1] == 'f');
     if (!(real ? float_bits(g, v, t, text, &bits) : whole_bits(g, t, text, &bits))) return false;
     for (uint32_t i = 0; i < words; i++) debug_words(g, v->pe)[v->word + i] = (uint16_t)(bits >> 16 * i);
+    wse_wrote(g->m, v->pe, v->word, words);
     return true;
 }

@@ -72,7 +72,8 @@ static uint16_t *copy_place(host *h, const host_command *c, uint32_t x, uint32_t
     }
     uint32_t at = host_symbol_word(s, memory), known = host_symbol_words(s, p, memory);
     uint64_t words = (uint64_t)c->t.per_pe * (c->t.bits / 16);
-    /* Reading past the variable is what the hardware would do (25-pt-stencil does it); writing past it would destroy others. */
+    /* Reading past the variable is what the hardware would do (25-pt-stencil does it); writing past it would destroy
+     * others. */
     if (known && words > known && c->kind != HOST_COPY_OUT) {
         diag_error(d,
                    "'%s' of PE(%u,%u) has %u elements of %u bits; %u elements of %u bits do not fit. Correct "
@@ -100,6 +101,11 @@ static void copy_element(const host_command *c, uint16_t *place, uint32_t l, uin
     if (wide) place[1] = (uint16_t)(c->words[index] >> 16);
 }
 
+static void copy_told(host *h, const host_command *c, const uint16_t *place, uint32_t x, uint32_t y) {
+    uint32_t pe = pe_at(h, x, y), word = (uint32_t)(place - h->device.memory(h->device.machine, pe));
+    h->device.wrote(h->device.machine, pe, word, c->t.per_pe * (c->t.bits / 16));
+}
+
 static bool copy_now(host *h, host_command *c, diag *d) {
     uint32_t rows = host_transfer_rows(&c->t), columns = host_transfer_columns(&c->t),
              right = c->t.row_stride ? c->t.row_stride : 1, down = c->t.col_stride ? c->t.col_stride : 1;
@@ -107,6 +113,8 @@ static bool copy_now(host *h, host_command *c, diag *d) {
         for (uint32_t column = 0; column < columns; column++) {
             uint16_t *place = copy_place(h, c, c->t.x + column * right, c->t.y + row * down, d);
             if (!place) return false;
+            if (c->kind == HOST_COPY_IN && h->device.wrote)
+                copy_told(h, c, place, c->t.x + column * right, c->t.y + row * down);
             for (uint32_t l = 0; l < c->t.per_pe; l++)
                 copy_element(c, place, l, host_transfer_index(&c->t, row, column, l));
         }

@@ -8,6 +8,7 @@
 typedef struct {
     void *machine;
     uint16_t *(*memory)(void *machine, uint32_t pe);
+    void (*wrote)(void *machine, uint32_t pe, uint32_t word, uint32_t words); /* NULL, or told of what the host writes */
     bool (*ready)(const void *machine, uint32_t pe); /* no launched function is unfinished on this PE */
     void (*launch)(void *machine, uint32_t pe, uint32_t entry, const uint16_t *args, uint32_t words, uint32_t delay);
     wse_stop (*run)(void *machine, uint64_t until_cycle, bool stop_for_streams);

@@ -2,6 +2,7 @@
 #include "host/device.h"
 
 static uint16_t *memory(void *m, uint32_t pe) { return wse_memory(m, pe); }
+static void wrote(void *m, uint32_t pe, uint32_t word, uint32_t words) { wse_wrote(m, pe, word, words); }
 static bool ready(const void *m, uint32_t pe) { return wse_command_ready(m, pe); }
 static void launch(void *m, uint32_t pe, uint32_t entry, const uint16_t *args, uint32_t words, uint32_t delay) {
     wse_launch(m, pe, entry, args, words, delay);
@@ -22,6 +23,7 @@ static void release(void *m) { wse_free(m); }
 bool host_device_wse(host_device *out, const isa_wafer *wafer, const isa_image *image, const wse_options *o, diag *d) {
     *out = (host_device){.machine = wse_new(wafer, image, o, d),
                          .memory = memory,
+                         .wrote = wrote,
                          .ready = ready,
                          .launch = launch,
                          .run = run,

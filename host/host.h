@@ -98,6 +98,7 @@ uint32_t host_task_count(const host *h);
 bool host_task_facts(const host *h, uint32_t task, host_task *out, strbuf *name); /* false: it has not begun */
 
 uint16_t *host_memory(host *h, uint32_t pe);
+void host_wrote(host *h, uint32_t pe, uint32_t word, uint32_t words); /* what was written through host_memory */
 
 /* ---- symbols.c ---- */
 

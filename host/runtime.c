@@ -34,6 +34,10 @@ void host_set_wait_limit(host *h, uint64_t cycles) { h->wait_limit_cycles = cycl
 uint64_t host_cycle(const host *h) { return h->device.cycle(h->device.machine); }
 uint16_t *host_memory(host *h, uint32_t pe) { return h->device.memory(h->device.machine, pe); }
 
+void host_wrote(host *h, uint32_t pe, uint32_t word, uint32_t words) {
+    if (h->device.wrote) h->device.wrote(h->device.machine, pe, word, words);
+}
+
 /* ---- adding commands ---- */
 
 static bool alive(const host *h, diag *d) {

@@ -188,6 +188,7 @@ static void io_symbol(image_io *io, isa_symbol *s) {
     io_u8s(io, s->param_bits, 16);
     IO(io, s->source, 4);
     IO(io, s->line, 4);
+    io_flag(io, &s->undefined);
     io_text(io, &s->type);
 }
 
@@ -252,7 +253,7 @@ enum {
     FIFO = 10,
     DSR_START = 5,
     CONFIG_START = 4,
-    SYMBOL = 64,
+    SYMBOL = 65,
     FUNCTION = 13,
     LINE = 12,
     ROUTE = 31,

@@ -6,7 +6,7 @@
 
 #include "isa/isa.h"
 
-enum { ISA_IMAGE_VERSION = 3, ISA_IMAGE_HEADER_BYTES = 32 };
+enum { ISA_IMAGE_VERSION = 4, ISA_IMAGE_HEADER_BYTES = 32 };
 
 /* Header: magic (8), version (4), zero (4), bytes that follow (8), their XXH3-64 (8). Fills the first 32 of n >= 32
  * bytes. */

@@ -185,6 +185,7 @@ typedef struct {
     uint8_t params;
     uint8_t param_scalar[16], param_bits[16];
     uint32_t source, line;   /* source index into isa_image.sources, line from 1 */
+    bool undefined;          /* a variable that is declared without a first value */
     const char *type;        /* of the variable, for the debugger; "" or NULL unknown:
                               * T = bool | iN | uN | f16 | bf16 | f32 | ptr | dsd | [E, E]T | {WORDS NAME@WORD:T,...} | ?WORDS */
 } isa_symbol;

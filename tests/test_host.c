@@ -136,7 +136,7 @@ static int set_up(void **state) {
     b->f = mem_alloc(sizeof *b->f);
     for (int pe = 0; pe < PES; pe++) memcpy(b->f->memory[pe], b->data, sizeof b->data);
     b->d = diag_new();
-    host_device dev = {b->f,    fake_memory, fake_ready,    fake_launch, fake_run,     fake_cycle,
+    host_device dev = {b->f,    fake_memory, NULL,       fake_ready,    fake_launch, fake_run,     fake_cycle,
                        fake_in, fake_out,    fake_complete, fake_fault,  fake_explain, fake_free,  NULL,         NULL};
     b->h = host_new(&b->image, &dev, 500, b->d);
     *state = b;

@@ -229,6 +229,7 @@ void core_launch(wse *m, uint32_t pe, uint32_t entry, const uint16_t *args, uint
     uint32_t room = ISA_SRAM_WORDS - p->args_word;
     if (arg_words > 32) arg_words = 32;
     if (arg_words > room) arg_words = room;
+    if (m->check) wse_wrote(m, pe, p->args_word, arg_words);
     if (arg_words) memcpy(wse_words(m, pe) + p->args_word, args, 2 * (size_t)arg_words);
     c->launch_pending = true;
     c->launch_entry = entry;

@@ -318,6 +318,11 @@ static inline uint32_t threads_order(const core *c, const core_vop *pool, uint64
 int thread_for(const wse *m, const core *c, const core_vop *v, int wanted); /* -1: none is free */
 void threads_ports(core *c, const core_vop *pool);
 
+/* check.c: with options.check, before an instruction, when an operation begins and when it ends */
+void check_instruction(wse *m, uint32_t pe, const core *c, const core_instr *in);
+void check_begin(wse *m, uint32_t pe, const core *c, const core_vop *v);
+void check_end(wse *m, uint32_t pe, const core_vop *v, uint64_t now);
+
 /* fifo.c */
 bool fifo_can_pop(const core_fifo *f);
 bool fifo_can_push(const core_fifo *f, const isa_fifo *what);

@@ -302,7 +302,7 @@ static inline stream_result cycle(run *r, core_vop *pool, uint64_t *next) {
 /* May the main thread want something at `now`? *last: the last cycle before it does. */
 static inline bool main_rests(const wse *m, uint32_t pe, const core *c, uint64_t now, uint64_t *last) {
     uint32_t ports = 0;
-    if (c->state == MAIN_HALT || m->trace || c->flushing || c->launch_pending || c->ut_blocked) return false;
+    if (c->state == MAIN_HALT || m->looked_at || c->flushing || c->launch_pending || c->ut_blocked) return false;
     if (c->state != MAIN_VECTOR && c->time > now && !c->stall) {
         if (c->time <= *last) *last = c->time - 1;
     } else if (c->state != MAIN_VECTOR) {

@@ -13,6 +13,7 @@ struct wse_debug {
 
 bool wse_debug_attach(wse *m, const wse_debugger *debugger, diag *d) {
     wse_debug *g = m->debug = mem_alloc(sizeof *g);
+    m->looked_at = true;
     uint32_t programs = m->image->program_count;
     if (!g) return diag_oom(d, "debugger");
     g->who = *debugger;

@@ -223,6 +223,7 @@ vector_result vector_issue(wse *m, uint32_t pe, core *c, const core_instr *in, u
     stream_prepare(m, pe, &v);
     bool at_once = !v.async && !c->alive && !v.fabric && (v.length <= AT_ONCE || v.length == UINT32_MAX);
     if (!at_once && c->time > now) return VECTOR_SYNC;
+    if (m->check) check_begin(m, pe, c, &v);
     c->n[CORE_N_vector_ops]++;
     c->vector_ok = true;
     if (at_once) {

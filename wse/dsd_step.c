@@ -292,6 +292,7 @@ static void save(wse *m, core *c, const core_vop *v, const core_operand *o) {
 }
 
 void vop_finish(wse *m, uint32_t pe, core *c, core_vop *v, uint64_t now) {
+    if (m->check) check_end(m, pe, v, now);
     save(m, c, v, &v->d);
     save(m, c, v, &v->s0);
     save(m, c, v, &v->s1);

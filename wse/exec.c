@@ -447,9 +447,9 @@ static uint64_t jump_cycles(const frame *f, const core_instr *in) {
 }
 
 /* `costs`: NULL where the compiler can see it, so that a run without a profile does not ask at every instruction; so is
- * `debug`, which keeps the core at the clock and lets a debugger look before each instruction. */
+ * `looked_at`: a debugger, who keeps the core at the clock, or checks look before each instruction. */
 static inline __attribute__((always_inline)) void run(wse *m, uint32_t pe, core *c, uint64_t now, wse_cost *costs,
-                                                      bool debug) {
+                                                      bool looked_at) {
     frame f = {.m = m, .c = c, .q = core_program_of(m, pe), .memory = wse_words(m, pe), .now = now, .pe = pe};
     tally t = {0};
     uint64_t begin = c->time;
@@ -458,7 +458,8 @@ static inline __attribute__((always_inline)) void run(wse *m, uint32_t pe, core 
     for (uint32_t zero_cost = 0; zero_cost < CORE_AHEAD_CYCLES; zero_cost++) {
         const core_instr *in = &f.q->code[c->pc];
         if (c->time >= begin + CORE_AHEAD_CYCLES || (c->alive && c->time > now && !in->alone)) break;
-        if (debug && (c->time > now || !debug_instruction(m, pe, c->pc, c->stall))) break;
+        if (looked_at && m->debug && (c->time > now || !debug_instruction(m, pe, c->pc, c->stall))) break;
+        if (looked_at && m->check) check_instruction(m, pe, c, in);
         bool is_vector = in->op >= ISA_DSD_FIRST;
         uint64_t issued = c->time;
         o = is_vector ? vector(&f, in) : execute(&f, in);
@@ -493,12 +494,12 @@ static __attribute__((noinline)) void run_profiled(wse *m, uint32_t pe, core *c,
     run(m, pe, c, now, trace_costs(m, pe), false);
 }
 
-static __attribute__((noinline)) void run_debugged(wse *m, uint32_t pe, core *c, uint64_t now) {
+static __attribute__((noinline)) void run_looked_at(wse *m, uint32_t pe, core *c, uint64_t now) {
     run(m, pe, c, now, m->trace ? trace_costs(m, pe) : NULL, true);
 }
 
 void core_exec(wse *m, uint32_t pe, core *c, uint64_t now) {
-    if (m->debug) run_debugged(m, pe, c, now);
-    else if (m->trace) run_profiled(m, pe, c, now);
-    else run(m, pe, c, now, NULL, false);
+    if (!m->looked_at) run(m, pe, c, now, NULL, false);
+    else if (m->debug || m->check) run_looked_at(m, pe, c, now);
+    else run_profiled(m, pe, c, now);
 }

@@ -41,6 +41,7 @@ typedef struct fabric fabric;   /* fabric.c: routers, links, ramp queues, host s
 typedef struct cores cores;     /* core.c: registers, tasks, microthreads, DSRs */
 typedef struct clockwork clockwork; /* clock.c: wheel, bands, threads */
 typedef struct wse_recorder wse_recorder; /* trace.c: events, costs */
+typedef struct wse_check wse_check; /* check.c */
 typedef struct wse_debug wse_debug; /* debug.c: where a debugger wants to be asked */
 
 /* From one PE's memory to the next: an odd number of cache lines, or else the same word of all PEs would compete for a few
@@ -59,6 +60,8 @@ struct wse {
     clockwork *clock;
     wse_recorder *trace;   /* NULL: nothing is recorded */
     wse_debug *debug;      /* NULL: nobody looks on */
+    wse_check *check;      /* NULL: nothing is checked */
+    bool looked_at;        /* one of the three: everything happens in its own cycle */
     char fault[512];       /* the fault of the smallest (cycle, pe); set through wse_set_fault */
     uint64_t fault_cycle;
     uint32_t fault_pe;
@@ -84,6 +87,10 @@ void memory_free(wse *m);
 void memory_walk_begin(memory_walk *w); /* in the order of PEs and blocks it is fast */
 void memory_walk_end(memory_walk *w);
 bool memory_block_used(const wse *m, memory_walk *w, uint32_t pe, uint32_t block); /* holds something but zeros */
+
+/* ---- check.c ---- */
+bool check_new(wse *m, diag *d);
+void check_release(wse *m);
 
 /* ---- clock.c: who runs when ---- */
 bool clock_new(wse *m, diag *d);

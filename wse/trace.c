@@ -32,6 +32,7 @@ bool trace_new(wse *m, diag *d) {
     if (!m->options.trace && !m->options.profile) return true;
     wse_recorder *t = m->trace = mem_alloc(sizeof *t);
     if (!t) return diag_oom(d, "trace");
+    m->looked_at = true;
     t->begun = mem_alloc_n(m->pes, sizeof *t->begun);
     bool ok = t->begun && (!m->options.profile || costs_new(m, t)) && (!m->options.trace || rings_new(m, t));
     return ok || diag_oom(d, "trace");

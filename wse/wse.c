@@ -32,7 +32,7 @@ wse *wse_new(const isa_wafer *w, const isa_image *image, const wse_options *o, d
     m->height = image->height;
     m->pes = m->width * m->height;
     m->fault_cycle = UINT64_MAX;
-    if (!memory_new(m, d) || !clock_new(m, d) || !trace_new(m, d) || !fabric_new(m, d) || !cores_new(m, d)) {
+    if (!check_new(m, d) || !memory_new(m, d) || !clock_new(m, d) || !trace_new(m, d) || !fabric_new(m, d) || !cores_new(m, d)) {
         wse_free(m);
         return NULL;
     }
@@ -45,6 +45,7 @@ void wse_free(wse *m) {
     fabric_free(m);
     trace_release(m);
     debug_release(m);
+    check_release(m);
     clock_free(m);
     memory_free(m);
     mem_free(m);

@@ -23,6 +23,7 @@ typedef struct {
     bool shuffle;           /* hostile: visit PEs in a pseudo-random order each cycle; must change nothing */
     bool trace;             /* record task, vector and queue events: wse/trace.h */
     bool profile;           /* cycles by instruction: wse_profile_at */
+    bool check;             /* reads of what was never written, races: wse_explain_checks; one thread */
     uint32_t trace_events;  /* how many are kept, 0 = WSE_TRACE_EVENTS */
     FILE *log;              /* where PRINT goes ("@cycle text"), NULL = nowhere */
     /* [pes][4] by isa_dir W E S N: cycles a link takes beyond hop_cycles (a fabric rebuilt around defects, isa/defects.h);
@@ -90,6 +91,10 @@ typedef struct {
 } wse_counters;
 void wse_counters_of(const wse *m, uint32_t pe, wse_counters *out);
 void wse_counters_total(const wse *m, wse_counters *out);
+/* With options.check: what was found, one line each, nothing when there is nothing. wse_wrote: the host has written
+ * words of a PE's memory. */
+void wse_explain_checks(const wse *m, strbuf *out);
+void wse_wrote(wse *m, uint32_t pe, uint32_t word, uint32_t words);
 size_t wse_bytes(const wse *m);             /* host memory beside the PEs' own memory */
 
 #endif
