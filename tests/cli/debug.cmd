@@ -1,11 +1,14 @@
-# The debugger without a host script, on a program with a struct, a table, calls and a broadcast; what it refuses; a fault.
+# The debugger without a host script (cycles are left out: they hang on the compiler), on a program with a struct, a table, calls and a broadcast; what it refuses; a fault.
 set -e
+debug() { # ingot debug, without what code generation decides
+    ingot debug "$@" | sed -e 's/cycle [0-9]*/cycle N/g' -e 's/[0-9]* cycles/N cycles/'
+}
 cp tests/debug/*.csl "$T"
 cd "$T"
 for arch in wse2 wse3; do
     cslc layout.csl --arch=$arch --fabric-dims=10,3 --fabric-offsets=4,1 --params=width:3,stuck:0 --memcpy --channels=1 -o $arch
 done
-ingot debug wse3 <<'END'
+debug wse3 <<'END'
 break square at 1,0
 break done at 2..2,0
 break plus at 1,0
@@ -33,13 +36,7 @@ set sum[1] = -0.125
 print now
 print sum
 info symbols now
-info registers
-p $pc
-cycle +3
-stepi 2
-where
 list 24
-code
 continue
 # and what it does not take
 break 999
@@ -62,7 +59,7 @@ info break
 quit
 END
 echo "--- wse2"
-ingot debug wse2 <<'END'
+debug wse2 <<'END'
 break any at 5,5
 break at 0,0
 watch now.rounds at 2,0
@@ -70,16 +67,17 @@ launch begin 1
 delete 1
 continue
 delete all
-cycle 30
 info pes
 info router
 continue
 launch begin 1
-info counters
 END
+echo "--- numbers"
+printf 'break begin at 1,0\nlaunch begin 1\ninfo registers\ninfo counters\ncode\nprint $pc\nstepi 3\ncycle +3\nquit\n' | debug wse3 |
+    sed -e 's/[0-9a-f]*[0-9][0-9a-f]*/N/g' | grep -e '^pc' -e 'scalar instructions' -e '^-> .*N$' -e '^PE.*begin'
 echo "--- waiting for nobody"
 cslc layout.csl --arch=wse3 --fabric-dims=10,3 --fabric-offsets=4,1 --params=width:3,stuck:1 --memcpy --channels=1 -o stuck
-ingot debug stuck <<'END'
+debug stuck <<'END'
 launch begin 1
 waits at 0,0
 info vectors
@@ -90,7 +88,7 @@ END
 echo "--- a fault"
 sed -i 's/var total: i16 = 0;/var total: i16 = 0; sys.unblock_cmd_stream(); @assert(now.rounds != -2);/' pe.csl
 cslc layout.csl --arch=wse3 --fabric-dims=10,3 --fabric-offsets=4,1 --params=width:3,stuck:0 --memcpy --channels=1 -o faulty
-ingot debug faulty <<'END'
+debug faulty <<'END'
 launch begin 1
 where
 continue
