@@ -74,6 +74,9 @@ static bool learn(const isa_image *m, const isa_program *p, habits *h) {
         if (in.op == ISA_LDDSRR || in.op == ISA_STCFG) h->reads_unknown = true;
         if (in.op == ISA_STCFG) h->sends_unknown = h->binds_unknown = true; /* may bind queues */
     }
+    for (uint32_t i = 0; i < p->dsr_start_count; i++) /* what is sent with them is not known to be sent */
+        note_operand(m, p, 0, p->descriptors[p->dsr_starts[i].descriptor], false, h);
+    if (p->config_start_count) h->sends_unknown = h->reads_unknown = h->binds_unknown = true;
     if (p->reroutes) h->sends_unknown = h->reads_unknown = h->binds_unknown = true;
     for (uint32_t q = 0; q < ISA_QUEUES; q++)
         if (p->queues.in_color[q] >= 0) h->binds |= 1u << p->queues.in_color[q];
