@@ -24,7 +24,7 @@ enum {
     ELEMENT_CYCLES = 190,
     NORM_CYCLES = 330,  /* square root, divisions, operations whose length is 1 */
     EMBED_CYCLES = 300, /* conversions of a token's number, looking for its row */
-    CHOICE_CYCLES = 18, /* a logit: on the way to the best one, on the PE that has it */
+    CHOICE_CYCLES = 8, /* a logit: on the way to the best one, on the PE that has it */
 };
 #define COLUMN_CYCLES 7.5 /* of one input in @map: no descriptor is loaded anew */
 
