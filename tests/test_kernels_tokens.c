@@ -143,7 +143,8 @@ static double attention_kept(const attention_shape *s, double number, double n, 
 
 static double attention_cycles(const attention_shape *s, double n, double before) {
     double fresh = (s->group + 2) * s->head, heads = n * s->group, out = heads * (s->head + 1);
-    double slot = 48 + 0.5 * s->head + s->group * (183 + 6 * s->head);
+    double halved = s->head > 16 ? 20 * ceil(log2(s->head / 16.0)) : 0, score = 2 * fmin(s->head, 16) + halved;
+    double slot = 35 + 0.25 * s->head + s->group * (210 + 2.5 * s->head + score);
     double norms = s->qk_norm ? n * (s->group + 1) * (220 + 8.3 * s->head) : 0;
     double root = norms + slot * attention_kept(s, s->root_y * s->w + s->root_x, n, before);
     double most = line_sum(heads, s->w, s->row_group, s->root_x) + line_copy(heads, s->w, s->root_x) +
