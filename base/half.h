@@ -8,12 +8,12 @@
 static inline float f32_from_bits(uint32_t u) { float f; memcpy(&f, &u, 4); return f; }
 static inline uint32_t f32_bits(float f) { uint32_t u; memcpy(&u, &f, 4); return u; }
 
+/* Without branches, so that loops over it become vector code. The bits of the half, moved to their places in a float, are
+ * its value times 2^-112, zero and subnormals included; infinities and NaN get the float's own exponent. */
 static inline float f32_from_f16(uint16_t h) {
-    uint32_t sign = (uint32_t)(h & 0x8000) << 16, exp = h >> 10 & 31, man = h & 0x3FF;
-    if (exp == 31) return f32_from_bits(sign | 0x7F800000 | man << 13);
-    if (exp) return f32_from_bits(sign | (exp + 112) << 23 | man << 13);
-    float tiny = (float)man * 0x1p-24f; /* zero and subnormals are multiples of 2^-24 */
-    return f32_from_bits(sign | f32_bits(tiny));
+    uint32_t sign = (uint32_t)(h & 0x8000) << 16, u = (uint32_t)(h & 0x7FFF) << 13;
+    uint32_t special = u >= 0x0F800000 ? 0x7F800000 : 0;
+    return f32_from_bits(sign | special | f32_bits(f32_from_bits(u) * 0x1p112f));
 }
 
 static inline uint16_t f16_from_f32(float f) {

@@ -79,6 +79,14 @@ static inline void store(uint16_t *p, int bits, uint32_t v) {
     if (bits == 32) p[1] = (uint16_t)(v >> 16);
 }
 
+/* On x86 each loop exists twice, the second time for processors with AVX2 and FMA, where a multiply-add is an
+ * instruction and not a call; the first use chooses. Both give the same bits. */
+#if defined __x86_64__ && defined __GNUC__ && !defined __clang__ && !defined __SANITIZE_ADDRESS__
+#define CLONES __attribute__((target_clones("arch=x86-64-v3", "default")))
+#else
+#define CLONES
+#endif
+
 /* Inlined into each instruction's loop, where f, the widths and the format are constants. A width of 0 is a register
  * operand or none. */
 static inline __attribute__((always_inline)) void loop_in(dsd_loop *l, element *f, int d_bits, int a_bits, int b_bits,
@@ -98,7 +106,7 @@ static inline __attribute__((always_inline)) void loop(dsd_loop *l, element *f, 
 }
 
 #define DSD_OP(name, builtin, kind, d, s0, s1, w2, w3, energy)                                                         \
-    static void run_##name(dsd_loop *l) { loop(l, e_##name, d, s0, s1); }
+    CLONES static void run_##name(dsd_loop *l) { loop(l, e_##name, d, s0, s1); }
 #include "isa/dsd_ops.def"
 #undef DSD_OP
 
