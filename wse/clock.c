@@ -126,7 +126,7 @@ void clock_happened(wse *m, uint32_t pe, uint64_t now) { happened(band_of(m, pe)
 
 uint64_t clock_window(const wse *m, uint64_t now) {
     const clockwork *c = m->clock;
-    uint64_t last = c->stop_for_streams ? now : now + m->fabric->ramp;
+    uint64_t last = c->stop_for_streams || m->debug ? now : now + m->fabric->ramp;
     return last < c->until ? last : c->until - 1;
 }
 

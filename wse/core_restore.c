@@ -92,8 +92,8 @@ static bool dsrs_ok(const wse *m, uint32_t pe, const core *c) {
 }
 
 static bool flags_ok(const core *c) {
-    const bool *all[] = {&c->launch_pending, &c->poke,       &c->started,  &c->streams, &c->vector_ok,
-                         &c->tsc_on,         &c->in_handler, &c->landed};
+    const bool *all[] = {&c->launch_pending, &c->poke,   &c->started,    &c->streams,
+                         &c->vector_ok,      &c->tsc_on, &c->in_handler, &c->landed};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
         if (!flag(all[i])) return false;
     return true;

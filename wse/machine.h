@@ -7,7 +7,8 @@
  * A sleeping PE costs nothing: it is woken by clock_wake (its own timer) or by fabric events.
  *
  * Cores may run ahead of the clock: scalar code and memory-only vector operations, while no microthread is alive, see nothing
- * of the fabric, so a core executes them at once in its own time and sleeps until the clock has caught up.
+ * of the fabric, so a core executes them at once in its own time and sleeps until the clock has caught up. Streams between the
+ * fabric and memory run ahead as far as the ramp is deep (core_stream.c).
  */
 #ifndef INGOT_WSE_MACHINE_H
 #define INGOT_WSE_MACHINE_H
@@ -100,7 +101,7 @@ void clock_wake(wse *m, uint32_t pe, uint64_t cycle);   /* core_step(pe) at `cyc
                                                          * several wake times; extra wake-ups are harmless, lost ones are not */
 
 /* How far a core may run ahead in a step at `now` when it sees the fabric: what it finds in its queues at `now` is all that it can
- * read through now + result (deliveries still take the ramp), and nobody looks at the machine before that. */
+ * read up to the cycle returned (deliveries still take the ramp), and nobody looks at the machine before that is over. */
 uint64_t clock_window(const wse *m, uint64_t now);
 void clock_happened(wse *m, uint32_t pe, uint64_t now); /* a visit had an effect: a quiet machine stands at the cycle after the last one */
 
