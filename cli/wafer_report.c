@@ -27,9 +27,9 @@ static double phases_of(const wafer_work *work) {
 }
 
 static double predicted_prompt(const plan *p, const plan_cycles *c, uint64_t tokens) {
-    if (p->streamed) return (double)((tokens + p->tokens - 1) / p->tokens) * c->prompt + c->head_total;
+    if (p->streamed) return plan_tiles(tokens, p->tokens) * c->prompt + c->head_total;
     uint32_t chunk = p->layers < p->steps_max ? p->layers : p->steps_max;
-    double launches = (double)((tokens + chunk - 1) / chunk);
+    double launches = plan_tiles(tokens, chunk);
     return launches * c->token + ((double)tokens - launches) * c->prompt;
 }
 

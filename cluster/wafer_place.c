@@ -80,7 +80,8 @@ typedef struct {
 static void reader_close(reader *r) { mem_free(r->rows); }
 
 static bool fill(reader *r, const llm_tensor *t, uint64_t first) {
-    uint64_t fit = BAND_BYTES / (t->cols * sizeof(float)), left = t->rows - first;
+    uint64_t row_bytes = t->cols * sizeof(float), left = t->rows - first;
+    uint64_t fit = row_bytes ? BAND_BYTES / row_bytes : 1;
     if (t->form == TENSOR_TRANSPOSED) fit = left; /* every read of such a tensor reads all of it */
     r->first = first;
     r->count = fit < 1 ? 1 : fit < left ? fit : left;

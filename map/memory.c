@@ -88,5 +88,6 @@ uint32_t plan_vocab_tile_max(const plan *p, const isa_wafer *w) {
     plan_head_memory(&one, w, &none);
     one.vocab_tile = 1;
     plan_head_memory(&one, w, &row);
-    return none.total > none.limit ? 0 : (none.limit - none.total) / (row.total - none.total);
+    uint32_t each = row.total - none.total;
+    return none.total > none.limit || !each ? 0 : (none.limit - none.total) / each;
 }
