@@ -17,6 +17,10 @@
 
 #include <cmocka.h>
 
+/* 32-bit numbers of a PE, whose memory has words of 16 bits. */
+typedef float kernel_f32 __attribute__((aligned(2)));
+typedef uint32_t kernel_u32 __attribute__((aligned(2)));
+
 typedef struct {
     diag *d;
     isa_wafer *wafer;
@@ -73,8 +77,8 @@ static inline uint16_t *kernel_array(kernel *k, uint32_t x, uint32_t y, const ch
 static inline uint16_t *kernel_half(kernel *k, uint32_t x, uint32_t y, const char *name, uint32_t n) {
     return kernel_array(k, x, y, name, n, 1);
 }
-static inline float *kernel_float(kernel *k, uint32_t x, uint32_t y, const char *name, uint32_t n) {
-    return (float *)(void *)kernel_array(k, x, y, name, n, 2);
+static inline kernel_f32 *kernel_float(kernel *k, uint32_t x, uint32_t y, const char *name, uint32_t n) {
+    return (kernel_f32 *)(void *)kernel_array(k, x, y, name, n, 2);
 }
 
 /* The programs count their own cycles; a launch reaches PE (x, y) after x + y. */
@@ -86,7 +90,7 @@ static inline uint64_t kernel_cycles(kernel *k) {
     uint64_t most = 0;
     for (uint32_t y = 0; y < k->image->height; y++) {
         for (uint32_t x = 0; x < k->image->width; x++) {
-            const uint32_t *spent = (const uint32_t *)(const void *)kernel_array(k, x, y, "spent", 16, 2);
+            const kernel_u32 *spent = (const kernel_u32 *)(const void *)kernel_array(k, x, y, "spent", 16, 2);
             uint64_t sum = x + y;
             for (int i = 0; i < 16; i++) sum += spent[i];
             if (sum > most) most = sum;

@@ -109,7 +109,7 @@ static void gemm_case(uint32_t w, uint32_t h, uint32_t mt, uint32_t nt, uint32_t
         kernel_run(&k, "compute", NULL, 0);
         for (uint32_t i = 0; i < m; i++)
             for (uint32_t j = 0; j < n; j++) {
-                float *tile = kernel_float(&k, j / nt, i / mt, "c", mt * nt);
+                kernel_f32 *tile = kernel_float(&k, j / nt, i / mt, "c", mt * nt);
                 kernel_close("c", (double)tile[i % mt * nt + j % nt], c[i * n + j], kernel_size(c, m * n), SUMS);
             }
     }

@@ -42,12 +42,13 @@ static void embedding_case(table_shape s, uint32_t tokens, uint32_t rows, uint32
     double *v = mem_alloc(rows * d * sizeof *v);
     kernel_numbers(&r, v, (uint64_t)rows * d, 1);
     table_place(&k, &s, "table", v, rows, d);
-    uint32_t *list = (uint32_t *)(void *)kernel_array(&k, s.root_x, s.root_y, "tokens", tokens, 2), asked[64];
+    kernel_u32 *list = (kernel_u32 *)(void *)kernel_array(&k, s.root_x, s.root_y, "tokens", tokens, 2);
+    uint32_t asked[64];
     for (uint32_t i = 0; i < tokens; i++) asked[i] = list[i] = i == 0 ? rows - 1 : (uint32_t)rng_below(&r, rows);
     kernel_run(&k, "look_up", (int64_t[]){tokens}, 1);
     for (uint32_t i = 0; i < tokens; i++)
         for (uint32_t j = 0; j < d; j++) {
-            float *x = kernel_float(&k, j / s.d_tile, s.root_y, "x", tokens * s.d_tile);
+            kernel_f32 *x = kernel_float(&k, j / s.d_tile, s.root_y, "x", tokens * s.d_tile);
             assert_true((double)x[i * s.d_tile + j % s.d_tile] == v[asked[i] * d + j]);
         }
     kernel_note(&k, "embedding", params, embedding_cycles(&s, tokens));
@@ -103,7 +104,8 @@ static void lm_head_case(table_shape s, uint32_t vocab, uint32_t best, uint32_t 
         kernel_close("logits", got, want[i], sqrt(d), 2e-6);
         want[i] = got; /* the choice is among what the wafer has */
     }
-    const uint32_t *tokens = (const uint32_t *)(const void *)kernel_array(&k, s.root_x, s.root_y, "tokens", best, 2);
+    const kernel_u32 *tokens =
+        (const kernel_u32 *)(const void *)kernel_array(&k, s.root_x, s.root_y, "tokens", best, 2);
     for (uint32_t n = 0; n < best; n++) {
         uint32_t first = 0;
         for (uint32_t i = 1; i < vocab; i++)
@@ -188,7 +190,7 @@ static void attention_call(kernel *k, const attention_shape *s, const double *gi
                            uint32_t window) {
     uint32_t size = (s->group + 2) * s->head;
     for (uint32_t unit = 0; unit < s->units; unit++) {
-        float *to = kernel_float(k, s->root_x, unit * s->unit_rows + s->root_y, "qkv", s->queries * size);
+        kernel_f32 *to = kernel_float(k, s->root_x, unit * s->unit_rows + s->root_y, "qkv", s->queries * size);
         for (uint32_t i = 0; i < n * size; i++)
             to[i] = (float)given[((uint64_t)(done + i / size) * s->units + unit) * size + i % size];
     }
@@ -202,7 +204,7 @@ static void attention_check(kernel *k, const attention_shape *s, double *qkv, ui
     for (uint32_t i = 0; i < n; i++)
         for (uint32_t unit = 0; unit < s->units; unit++)
             for (uint32_t h = 0; h < s->group; h++) {
-                const float *out =
+                const kernel_f32 *out =
                     kernel_float(k, s->root_x, unit * s->unit_rows + s->root_y, "out", s->queries * stride) +
                     i * stride + h * s->head;
                 attention_want(qkv, s, done + i, window, unit, h, want);

@@ -138,13 +138,13 @@ static void rope_case(uint32_t w, uint32_t h, uint32_t heads, uint32_t head, uin
     double *v = mem_alloc(n * sizeof *v);
     for (uint32_t pe = 0; pe < w * h; pe++)
         for (uint32_t i = 0; i < dims / 2; i++) {
-            float *t = kernel_float(&k, pe % w, pe / w, "table", 2 * dims);
+            kernel_f32 *t = kernel_float(&k, pe % w, pe / w, "table", 2 * dims);
             double angle = pow(10000, -2.0 * i / dims);
             t[i] = (float)cos(START * angle), t[dims / 2 + i] = (float)sin(START * angle);
             t[dims + i] = (float)cos(angle), t[dims / 2 * 3 + i] = (float)sin(angle);
         }
     for (uint32_t p = START; p < START + POSITIONS; p++) {
-        float *last = kernel_float(&k, w - 1, h - 1, "v", n);
+        kernel_f32 *last = kernel_float(&k, w - 1, h - 1, "v", n);
         kernel_numbers(&r, v, n, 1);
         for (uint32_t i = 0; i < n; i++) last[i] = (float)v[i];
         for (uint32_t i = 0; i < heads; i++) rope_turn(v + i * head, dims, style, p);
