@@ -67,6 +67,7 @@ COMMAND(run);
 COMMAND(bench);
 COMMAND(validate);
 COMMAND(plan);
+COMMAND(predict);
 COMMAND(wafer);
 COMMAND(debug);
 void cmd_debug_notes(FILE *out);

@@ -9,6 +9,8 @@ static const cli_command commands[] = {
     {"plan", "where a model lies on a wafer: PEs, memory, cycles", "", 0, 0, cmd_plan_options, .run = cmd_plan},
     {"wafer", "a wafer, its defects, and the fabric rebuilt around them", "", 0, 0, cmd_wafer_options, .run = cmd_wafer},
     {"model", "models: what is in one, getting one, converting one", "COMMAND ...", .sub = cmd_model_commands},
+    {"predict", "what a model would do on a machine, and what holds it back", "", 0, 0, cmd_predict_options,
+     .run = cmd_predict},
     {"machine", "machines for predictions: the list, one with its sources, this host measured", "COMMAND ...",
      .sub = cmd_machine_commands},
     {"validate", "simulated cycles against published ones", "", 0, 0, cmd_validate_options, .run = cmd_validate},

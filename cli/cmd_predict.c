@@ -1,0 +1,28 @@
+/* ingot predict: what a machine would do with a model, and what holds it back. */
+#include "cli/predict_args.h"
+
+const cli_option cmd_predict_options[] = {
+    PREDICT_LOAD_ROWS,
+    OPTION_STRING_ROW('M', "machine", predict_args, machine, "NAME|FILE", "cs3", "a machine (ingot machine list)"),
+    OPTION_FLAG_ROW(0, "ops", predict_args, ops, "operator by operator too"),
+    OPTION_FLAG_ROW(0, "json", predict_args, json, "for programs: one JSON object, base units"),
+    OPTIONS_END,
+};
+
+int cmd_predict(cli *c, int argc, char **argv) {
+    predict_args a = {0};
+    if (!cli_parse(c, argc, argv, &a)) return c->status;
+    perf_shape s;
+    perf_machine m;
+    perf_load load;
+    perf_prediction p;
+    strbuf b = {0};
+    if (!predict_inputs(&s, &m, &load, c->memory, &a, a.machine, c->d) || !perf_predict(&p, &s, &m, &load, c->d))
+        return CLI_FAILED;
+    if (a.json) perf_prediction_json(&p, &b);
+    else perf_prediction_text(&p, a.ops, &b);
+    bool ok = !b.oom || diag_oom(c->d, "prediction");
+    if (ok) fwrite(b.data, 1, b.len, stdout);
+    strbuf_free(&b);
+    return ok ? CLI_OK : CLI_FAILED;
+}
