@@ -13,7 +13,7 @@ static const cli_command commands[] = {
      .run = cmd_predict},
     {"machine", "machines for predictions: the list, one with its sources, this host measured", "COMMAND ...",
      .sub = cmd_machine_commands},
-    {"validate", "simulated cycles against published ones", "", 0, 0, cmd_validate_options, .run = cmd_validate},
+    {"validate", "predictions and simulated cycles against published measurements", "", 0, 0, cmd_validate_options, .run = cmd_validate},
     {"trace", "what a command's programs did on the wafer: events, cycles by line, energy", "-- COMMAND ...", 1, 4096,
      cmd_trace_options, .run = cmd_trace, .notes = cmd_trace_notes},
     {"debug", "stops a command's programs on the wafer: lines, PEs, cycles, variables", "FOLDER | -- COMMAND ...", 1, 4096,

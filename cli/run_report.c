@@ -1,6 +1,7 @@
 #include "cli/run_report.h"
 #include "base/units.h"
 #include "cli/wafer_report.h"
+#include <math.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <sys/resource.h>
@@ -13,13 +14,16 @@ static uint64_t peak_rss_bytes(void) {
 }
 
 static bool predict(run_report *r, arena *a, diag *d) {
-    llm_graph graph;
-    if (!llm_graph_build(r->s->model, a, &graph, d)) return false;
-    first_order_load load = {r->g->prompt_tokens, r->g->tokens.count ? r->g->tokens.count : 1, 2};
-    for (int i = 0; i < REPORT_MACHINES; i++)
-        if (!perf_machine_load(&r->machines[i], a, report_machines[i], d) ||
-            !first_order_predict(&graph, r->s->model->name, &r->machines[i], &load, &r->predictions[i], d))
+    double generated = r->g->tokens.count ? (double)r->g->tokens.count : 1;
+    perf_load load = {.prompt = fmax(1, (double)r->g->prompt_tokens), .generate = generated}, streamed = load;
+    streamed.streamed = true;
+    if (!perf_shape_of(&r->shape, a, r->s->model, d)) return false;
+    for (int i = 0; i < REPORT_MACHINES; i++) {
+        perf_machine *m = &r->machines[i];
+        if (!perf_machine_load(m, a, report_machines[i], d) || !perf_predict(&r->resident[i], &r->shape, m, &load, d) ||
+            !perf_predict(&r->streamed[i], &r->shape, m, &streamed, d))
             return false;
+    }
     return true;
 }
 
@@ -145,7 +149,8 @@ void run_report_text(const run_report *r, strbuf *out) {
     if (r->s->wafer) wafer_report_text(r->s->wafer, r->g->prompt_tokens, out);
     for (int i = 0; i < REPORT_MACHINES; i++) {
         strbuf_addc(out, '\n');
-        first_order_render(&r->predictions[i], out);
+        perf_prediction_text(&r->resident[i], false, out);
+        perf_prediction_streamed(&r->streamed[i], out);
     }
 }
 
@@ -222,10 +227,14 @@ void run_report_json(const run_report *r, strbuf *out) {
         strbuf_adds(out, ",\n");
         wafer_report_json(r->s->wafer, r->g->prompt_tokens, out);
     }
-    strbuf_adds(out, ",\n\"first_order_predictions\": [\n");
+    strbuf_adds(out, ",\n\"predictions\": [\n");
     for (int i = 0; i < REPORT_MACHINES; i++) {
         if (i) strbuf_adds(out, ",\n");
-        first_order_json(&r->predictions[i], out);
+        strbuf_adds(out, "{\"resident\": ");
+        perf_prediction_json(&r->resident[i], out);
+        strbuf_adds(out, ", \"streamed\": ");
+        perf_prediction_json(&r->streamed[i], out);
+        strbuf_addc(out, '}');
     }
     strbuf_adds(out, "]}\n");
 }

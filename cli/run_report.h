@@ -3,7 +3,7 @@
 #define INGOT_CLI_RUN_REPORT_H
 #include "cluster/session.h"
 #include "llm/native_probe.h"
-#include "perf/first_order.h"
+#include "perf/predict.h"
 
 enum { REPORT_MACHINES = 2 };
 extern const char *const report_machines[REPORT_MACHINES]; /* names of files in data/machines */
@@ -18,7 +18,8 @@ typedef struct {
     native_verdict verdict;
     uint64_t store_bytes;                  /* delivered by the weight store so far */
     uint64_t peak_rss_bytes;
-    first_order predictions[REPORT_MACHINES];
+    perf_shape shape;
+    perf_prediction resident[REPORT_MACHINES], streamed[REPORT_MACHINES]; /* streamed: where weights can be */
     perf_machine machines[REPORT_MACHINES];
 } run_report;
 

@@ -65,6 +65,7 @@ enum {
     X(ramp_cycles, DIM_CYCLES, -1, NEED_WAFER, "PE to its router, or back")                                           \
     X(wavelet_cycles, DIM_CYCLES, -1, NEED_WAFER, "between two 4-byte wavelets on a link")                            \
     X(op_overhead_cycles, DIM_CYCLES, -1, NEED_WAFER, "to start an operator on a PE: descriptors and task activation") \
+    X(mesh_step_cycles, DIM_CYCLES, -1, OPTIONAL, "wafers: a shift of the tiles in a matrix product of many rows")      \
     X(power_watts, DIM_WATTS, 0, NEED_ALL, "most that one system draws")                                              \
     X(power_idle_share, DIM_SHARE, 0, NEED_ALL, "of power_watts, doing nothing")                                      \
     X(power_prefill_share, DIM_SHARE, 0, NEED_ALL, "of power_watts, reading prompts")                                 \

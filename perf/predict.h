@@ -36,6 +36,7 @@ typedef struct {
     perf_goal goal;
     perf_software software;
     double wafer_side;                   /* PEs in a row of a layer's region; 0 = searched */
+    double wafer_regions;                /* regions that work at once; 0 = as many as there is room for */
 } perf_load;
 
 typedef struct {
@@ -100,5 +101,7 @@ const char *perf_cause_name(perf_cause c);
 const char *const *perf_limit_values(perf_limit l, perf_class c);
 
 void perf_prediction_text(const perf_prediction *p, bool ops, strbuf *out);
+/* One line beside a prediction with resident weights: the same with streamed ones. */
+void perf_prediction_streamed(const perf_prediction *p, strbuf *out);
 void perf_prediction_json(const perf_prediction *p, strbuf *out);
 #endif

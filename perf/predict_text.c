@@ -159,6 +159,13 @@ void perf_prediction_text(const perf_prediction *p, bool ops, strbuf *b) {
         strbuf_adds(b, "Streaming weights for every token is a what-if: services that generate keep them in SRAM.\n");
 }
 
+void perf_prediction_streamed(const perf_prediction *p, strbuf *b) {
+    strbuf_addf(b, "weights streamed           %s tokens/s, first token after %s; %s through the %s for a token%s\n",
+                plain(p->user_tok_s.value).text, units_seconds(p->ttft_s.value).text,
+                units_bytes(p->decode.io_bytes).text, perf_limit_name(PERF_IO, p->machine->class),
+                p->machine->class == PERF_WAFER ? ": a what-if, services keep them in SRAM" : "");
+}
+
 /* ---- JSON ---- */
 
 static void number(strbuf *b, const char *key, double x, const char *after) {

@@ -8,6 +8,7 @@ static double pes_of(const perf_numbers *n) { return n->fabric_width_pes * n->fa
 
 double perf_wafer_regions(const perf_way *w) {
     double side = w->set.side, room = w->set.systems * fmax(1, floor(pes_of(&w->n) / (side * side)));
+    if (w->load->wafer_regions > 0) return w->load->wafer_regions;
     return w->load->streamed ? 1 : fmin(w->s->layers + 1.0, room);
 }
 
@@ -19,18 +20,24 @@ static double reduction_cycles(const perf_way *w) {
 }
 
 typedef struct {
-    double flops_per_s, bytes_per_s, wavelet_s, reduction_s, op_s, overlap;
+    double flops_per_s, product_flops_per_s, step_s, bytes_per_s, wavelet_s, reduction_s, op_s, overlap;
+    bool many; /* rows of a product: enough of them to shift tiles */
 } rates;
 
 static rates rates_of(const perf_way *w, double tokens) {
     const perf_numbers *n = &w->n;
     double part = w->set.side * w->set.side / pes_of(n), r = perf_wafer_regions(w);
+    const perf_kernel *product = &w->m->kernels[PERF_K_GEMM][PERF_RATE_16];
+    double reached = product->given ? product->compute : n->compute_efficiency;
     return (rates){.flops_per_s = n->flops_fp16_per_s * n->compute_efficiency * part,
+                   .product_flops_per_s = n->flops_fp16_per_s * reached * part,
+                   .step_s = n->mesh_step_cycles / n->clock_hz,
                    .bytes_per_s = n->mem_bw_bytes_per_s * n->memory_efficiency * part,
                    .wavelet_s = n->wavelet_cycles / n->clock_hz,
                    .reduction_s = reduction_cycles(w) / n->clock_hz,
                    .op_s = n->op_overhead_cycles / n->clock_hz,
-                   .overlap = (tokens + r - 1) / (tokens * r)};
+                   .overlap = (tokens + r - 1) / (tokens * r),
+                   .many = tokens >= w->set.side};
 }
 
 /* Seconds of its latency; the busy part goes into the phase already overlapped. */
@@ -38,7 +45,10 @@ static void one_op(const perf_way *w, const perf_op *op, const rates *r, perf_ph
                    double *latency) {
     double placed = op->weight_elems * w->weight_bits / 8, moved = op->kv_bytes + op->act_bytes;
     if (!w->load->streamed) moved += placed;
-    double compute = op->flops / r->flops_per_s, memory = moved / r->bytes_per_s;
+    bool product = op->weight_elems > 0 && r->many; /* tiles are shifted side times past each other */
+    double compute =
+        product ? op->flops / r->product_flops_per_s + w->set.side * r->step_s : op->flops / r->flops_per_s;
+    double memory = moved / r->bytes_per_s;
     double link = 3 * op->reduced * 2 / WAVELET_BYTES / w->set.side * r->wavelet_s;
     double busy = fmax(compute, fmax(memory, link)) * r->overlap, wait = r->op_s + op->reductions * r->reduction_s;
     perf_op_cost c = {.name = op->name,

@@ -190,13 +190,10 @@ bool perf_shape_parse(perf_shape *s, arena *a, const char *file_name, str json, 
 
 /* ---- model files ---- */
 
-/* What the engine knows of a GGUF file or a folder of safetensors; its bytes are its own. */
-static bool from_model(perf_shape *s, arena *a, const char *path, diag *d) {
-    llm_model *m = llm_model_open(path, d);
-    if (!m) return false;
+bool perf_shape_of(perf_shape *s, arena *a, const llm_model *m, diag *d) {
     const llm_config *c = &m->config;
     *s = (perf_shape){.name = arena_strdup(a, m->name),
-                      .source = arena_strdup(a, path),
+                      .source = arena_strdup(a, m->path),
                       .layers = c->layers,
                       .width = c->width,
                       .heads = c->heads,
@@ -212,8 +209,14 @@ static bool from_model(perf_shape *s, arena *a, const char *path, diag *d) {
     s->title = s->name;
     s->weight_bits = 8.0 * (double)llm_model_weight_bytes(m) / (double)llm_model_params(m);
     s->stated_params = (double)llm_model_params(m);
+    return (s->name && s->source) || diag_oom(d, m->path);
+}
+
+static bool from_model(perf_shape *s, arena *a, const char *path, diag *d) {
+    llm_model *m = llm_model_open(path, d);
+    bool ok = m && perf_shape_of(s, a, m, d);
     llm_model_free(m);
-    return (s->name && s->source) || diag_oom(d, path);
+    return ok;
 }
 
 static bool is_folder(const char *path) {

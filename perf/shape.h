@@ -33,6 +33,10 @@ bool perf_shape_load(perf_shape *s, arena *a, const char *model, diag *d);
 /* A preset or a bare config.json: told apart by the member "config". */
 bool perf_shape_parse(perf_shape *s, arena *a, const char *file, str json, diag *d);
 
+/* Of an open model; weight_bits is what its tensors come to. */
+struct llm_model;
+bool perf_shape_of(perf_shape *s, arena *a, const struct llm_model *m, diag *d);
+
 double perf_shape_params(const perf_shape *s);        /* all weights */
 double perf_shape_active(const perf_shape *s);        /* those that one token meets; the embedding is a row */
 double perf_shape_layer_params(const perf_shape *s, bool moe);  /* of one layer */

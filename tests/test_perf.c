@@ -1,6 +1,6 @@
-/* Machine files and first-order prediction: are wrong files refused with the right words, are the numbers those one
- * gets by hand, and is a better machine never slower? */
-#include "perf/first_order.h"
+/* Machine files: are wrong files refused with the right words, and are the numbers those of the sources? */
+#include "perf/machine.h"
+#include "perf/measure.h"
 #include "base/units.h"
 #include <jansson.h>
 #include <math.h>
@@ -10,9 +10,6 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <cmocka.h>
-
-static const dtype_info f16 = {.id = DTYPE_F16, .name = "F16", .block_elems = 1, .block_bytes = 2};
-static const dtype_info q4_0 = {.id = DTYPE_Q4_0, .name = "Q4_0", .block_elems = 32, .block_bytes = 18};
 
 typedef struct {
     arena *a;
@@ -42,56 +39,6 @@ static perf_machine machine(fixture *f, const char *name) {
     perf_machine m;
     if (!perf_machine_load(&m, f->a, name, f->d)) fail_msg("%s", diag_text(f->d));
     return m;
-}
-
-/* ---- models: shapes alone, Llama form, head not tied ---- */
-
-static const llm_tensor *tensor(fixture *f, const dtype_info *type, uint64_t rows, uint64_t cols) {
-    llm_tensor *t = arena_push(f->a, llm_tensor);
-    assert_non_null(t);
-    *t = (llm_tensor){
-        .type = type, .rows = rows, .cols = cols, .size_bytes = rows * cols / type->block_elems * type->block_bytes};
-    return t;
-}
-
-typedef struct {
-    uint32_t layers, width, heads, kv_heads, mlp_width, vocab;
-} shape;
-
-static const shape llama8b = {32, 4096, 32, 8, 14336, 128256}, llama70b = {80, 8192, 64, 8, 28672, 128256},
-                   llama405b = {126, 16384, 128, 8, 53248, 128256}, small = {4, 512, 8, 4, 1024, 1024};
-
-static llm_graph graph(fixture *f, shape s, const dtype_info *type) {
-    llm_model m = {.name = "test",
-                   .config = {.layers = s.layers,
-                              .width = s.width,
-                              .heads = s.heads,
-                              .kv_heads = s.kv_heads,
-                              .head_size = s.width / s.heads,
-                              .mlp_width = s.mlp_width,
-                              .vocab = s.vocab,
-                              .rope = ROPE_PAIRS,
-                              .rope_dims = s.width / s.heads}};
-    uint64_t kv = (uint64_t)s.kv_heads * (s.width / s.heads);
-    const llm_tensor *norm = tensor(f, type, 1, s.width), *square = tensor(f, type, s.width, s.width);
-    llm_layer layer = {.attn_norm = norm, .ffn_norm = norm, .q = square, .k = tensor(f, type, kv, s.width),
-                       .v = tensor(f, type, kv, s.width), .o = square, .gate = tensor(f, type, s.mlp_width, s.width),
-                       .up = tensor(f, type, s.mlp_width, s.width), .down = tensor(f, type, s.width, s.mlp_width)};
-    m.embed = tensor(f, type, s.vocab, s.width);
-    m.output = tensor(f, type, s.vocab, s.width);
-    m.output_norm = norm;
-    m.layers = arena_push_n(f->a, llm_layer, s.layers);
-    for (uint32_t i = 0; i < s.layers; i++) m.layers[i] = layer;
-    llm_graph g;
-    if (!llm_graph_build(&m, f->a, &g, f->d)) fail_msg("%s", diag_text(f->d));
-    return g;
-}
-
-static first_order predict(fixture *f, const llm_graph *g, const perf_machine *m, uint64_t prompt, uint64_t generated) {
-    first_order p;
-    first_order_load load = {prompt, generated, 2};
-    if (!first_order_predict(g, "model", m, &load, &p, f->d)) fail_msg("%s", diag_text(f->d));
-    return p;
 }
 
 /* ---- machine files ---- */
@@ -133,8 +80,8 @@ static void cases_take_the_ends(void **state) {
                  fast = perf_machine_numbers(&m, PERF_FAST);
     assert_true(slow.clock_hz == 0.75e9 && mid.clock_hz == 0.875e9 && fast.clock_hz == 1.1e9);
     assert_true(slow.hop_cycles == 3.3 && mid.hop_cycles == 2 && fast.hop_cycles == 1); /* less is faster */
-    assert_true(slow.mem_bytes == 44e9);                                               /* neither: always as stated */
-    assert_true(mid.link_bw_bytes_per_s == 0);                                         /* not given */
+    assert_true(slow.mem_bytes == 44e9);                                                /* neither: always as stated */
+    assert_true(mid.link_bw_bytes_per_s == 0);                                          /* not given */
 }
 
 #define REST "\"kind\": \"spec\", \"source\": \"s\"}"
@@ -154,8 +101,7 @@ static str file_with(strbuf *b, const char *name, const char *entry) {
             row->dimension == DIM_SHARE || row->dimension == DIM_COUNT || row->dimension == DIM_SECONDS ? "1" : "1e9";
         strbuf_addf(b, "%s\"%s\": ", comma, row->name);
         if (chosen) strbuf_adds(b, entry);
-        else strbuf_addf(b, "{\"value\": %s, \"unit\": \"%s\", " REST, number,
-                         perf_dimension_unit(row->dimension));
+        else strbuf_addf(b, "{\"value\": %s, \"unit\": \"%s\", " REST, number, perf_dimension_unit(row->dimension));
         comma = ",\n";
     }
     strbuf_adds(b, "}}");
@@ -265,300 +211,77 @@ static void finding_files(void **state) {
     assert_true(perf_machine_load(&m, f->a, "data/machines/cs3.json", f->d));
 }
 
-/* ---- predictions by hand ---- */
-
-/* The popular description: all weights through the wafer's I/O for every token. 70B: 1.06 tok/s with the embedding
- * table counted, and a little more since only rows of it are needed. */
-static void streaming_bound(void **state) {
+static void every_file_is_sound(void **state) {
     fixture *f = *state;
-    perf_machine cs3 = machine(f, "cs3");
-    llm_graph g = graph(f, llama70b, &f16);
-    first_order p = predict(f, &g, &cs3, 512, 128);
-    double bytes = llm_graph_cost(&g, 1, 576, 2).weight_elems * 2;
-    near(p.params, 70553706496.0, 1e-12); /* published: 70.6 billion */
-    assert_true(p.streamed.decode.io_bytes == bytes);
-    assert_true(p.streamed.token_s.value == bytes / 150e9);
-    assert_int_equal(p.streamed.decode.binds, FO_IO);
-    assert_true(p.streamed.tokens_per_s.value > 1.06 && p.streamed.tokens_per_s.value < 1.09);
-    near(150e9 / p.weight_bytes, 1.063, 1e-3);
-    assert_true(p.streamed.prefill.limit_s[FO_IO] >= bytes / 150e9);
-    assert_true(p.resident.token_s.value < p.streamed.token_s.value / 100);
-    assert_true(p.resident.decode.io_bytes == 0 && p.resident.decode.limit_s[FO_IO] == 0);
-    perf_machine dgx = machine(f, "dgx-b200"); /* all eight PCIe links at once */
-    p = predict(f, &g, &dgx, 512, 128);
-    assert_int_equal(p.streamed.devices, 8);
-    assert_true(p.streamed.token_s.value == bytes / (8 * 128e9));
-}
-
-/* 4 wafers for 70B, 19 for 405B, one for 8B (claims 24, 31; as published or computed there). */
-static void wafers_needed(void **state) {
-    fixture *f = *state;
-    perf_machine cs3 = machine(f, "cs3");
-    static const struct {
-        const shape *s;
-        double wafers;
-    } rows[] = {{&llama8b, 1}, {&llama70b, 4}, {&llama405b, 19}};
-    for (size_t i = 0; i < 3; i++) {
-        llm_graph g = graph(f, *rows[i].s, &f16);
-        first_order p = predict(f, &g, &cs3, 512, 128);
-        assert_true(p.resident.systems == rows[i].wafers);
-        assert_true(p.streamed.systems == 1);
-        assert_true((p.resident.decode.crossing_bytes > 0) == (rows[i].wafers > 1));
-    }
-}
-
-/* A GPU without overheads and with full efficiency takes bytes over bandwidth, to the last bit of rounding. */
-static void plain_roofline(void **state) {
-    fixture *f = *state;
-    perf_machine m = machine(f, "b200");
-    m.memory_efficiency.value = m.compute_efficiency.value = 1;
-    m.kernel_overhead_s.value = 0;
-    m.flops_fp16_per_s.value = 1e24;
-    llm_graph g = graph(f, llama8b, &f16);
-    first_order p = predict(f, &g, &m, 100, 2);
-    llm_cost c = llm_graph_cost(&g, 1, 101, 2);
-    double bytes = c.weight_bytes + c.kv_read_bytes + c.kv_write_bytes + c.act_bytes;
-    near(p.resident.decode.memory_bytes, bytes, 1e-12);
-    near(p.resident.token_s.value, bytes / 8e12, 1e-12);
-    assert_int_equal(p.resident.decode.binds, FO_MEMORY);
-    m.mem_bw_bytes_per_s.value = 1e21; /* and without a memory limit, flops over rate */
-    m.flops_fp16_per_s.value = 1e12;
-    p = predict(f, &g, &m, 100, 2);
-    near(p.resident.ttft_s.value, llm_graph_cost(&g, 100, 0, 2).flops / 1e12, 1e-12);
-    assert_int_equal(p.resident.prefill.binds, FO_COMPUTE);
-}
-
-/* Launches after fusion: embedding, first norm; per layer q+k+v, rope with the store, attention, output, residual with
- * norm, gate+up, activation, down, residual with the next norm; head, choice. With eight devices two collectives a
- * layer and one. */
-static void launches_and_collectives(void **state) {
-    fixture *f = *state;
-    perf_machine m = machine(f, "b200");
-    llm_graph g = graph(f, llama8b, &f16);
-    first_order p = predict(f, &g, &m, 10, 10);
-    near(p.resident.decode.limit_s[FO_LATENCY], (2 + 9 * 32 + 2) * 4.63e-6, 1e-12);
-    perf_machine dgx = machine(f, "dgx-b200");
-    p = predict(f, &g, &dgx, 10, 10);
-    assert_int_equal(p.resident.devices, 8);
-    near(p.resident.decode.limit_s[FO_LATENCY], 292 * 4.63e-6 + 65 * 5.93e-6, 1e-12);
-    near(p.resident.decode.limit_s[FO_LINK], 65 * 2 * 7.0 / 8 * 8192 / 900e9, 1e-12);
-    llm_graph tiny = graph(f, small, &f16); /* not worth splitting */
-    p = predict(f, &tiny, &dgx, 10, 10);
-    assert_int_equal(p.resident.devices, 1);
-    near(p.resident.joules_per_token.value, 14300 * (0.2 + 0.35 / 8) * p.resident.token_s.value, 1e-12);
-}
-
-/* One product on a wafer of 8 x 8 PEs, without room for a choice of regions. */
-static void wafer_by_hand(void **state) {
-    fixture *f = *state;
-    perf_machine m = machine(f, "cs3");
-    m.fabric_width_pes.value = m.fabric_height_pes.value = 8;
-    m.flops_fp16_per_s.value = 1e12;
-    m.compute_efficiency.value = 0.5;
-    m.clock_hz.value = 1e9;
-    llm_op op = {.kind = LLM_OP_MATMUL, .name = "w", .weight = tensor(f, &f16, 1024, 1024), .rows = 1024, .cols = 1024,
-                 .input = {-1, -1}};
-    llm_graph g = {.ops = &op, .count = 1, .layers = 1};
-    first_order p = predict(f, &g, &m, 1, 1);
-    const fo_step *s = &p.resident.decode;
-    assert_int_equal(p.resident.region_side_pes, 8);
-    near(s->limit_s[FO_COMPUTE], 2 * 1024.0 * 1024 / 0.5e12, 1e-12);
-    near(s->limit_s[FO_MEMORY], (1024.0 * 1024 * 2 + 2048 * 2) / (21e15 * 0.603), 1e-12);
-    near(s->limit_s[FO_LINK], 3 * 1024 * 2 / 4.0 / 8 * 1.125 / 1e9, 1e-12);
-    double cycles = 7 * 2 + 5 * (2 * sqrt(8) - 2) + 8 * 2 + 4 + 35;
-    near(s->limit_s[FO_LATENCY], cycles / 1e9, 1e-12);
-    near(s->seconds, 2 * 1024.0 * 1024 / 0.5e12 + cycles / 1e9, 1e-12);
-    near(s->link_bytes, 3 * 2048 * 7, 1e-12);
-    near(p.resident.joules_per_token.value, 23e3 * s->seconds, 1e-12);
-}
-
-/* Products of one input, and head norms, reduce together: per layer norm, q+k+v, 3 of attention, output, norm, gate+up,
- * down. */
-static void shared_reductions(void **state) {
-    fixture *f = *state;
-    perf_machine m = machine(f, "cs3");
-    m.fabric_width_pes.value = m.fabric_height_pes.value = 8;
-    m.clock_hz.value = 1e9;
-    llm_graph g = graph(f, small, &f16);
-    first_order p = predict(f, &g, &m, 1, 1);
-    double reduction = 7 * 2 + 5 * (2 * sqrt(8) - 2) + 8 * 2 + 4, count = 1 + 4 * 9 + 3;
-    near(p.resident.decode.limit_s[FO_LATENCY], (count * reduction + (1 + 4 * 16 + 3) * 35) / 1e9, 1e-12);
-}
-
-/* Three wafers: two boundaries and the way back, each a latency and a vector of 512 two-byte elements; nine more tokens
- * of a prompt follow over one boundary. */
-static void crossings(void **state) {
-    fixture *f = *state;
-    perf_machine m = machine(f, "cs3"), free_crossing;
-    llm_graph g = graph(f, small, &f16);
-    first_order p = predict(f, &g, &m, 10, 1), q;
-    m.mem_bytes.value = (p.weight_bytes + p.kv_bytes) / 2.5;
-    free_crossing = m;
-    free_crossing.crossing_latency_s.value = 0;
-    free_crossing.crossing_bw_bytes_per_s.value = 1e21;
-    p = predict(f, &g, &m, 10, 1);
-    q = predict(f, &g, &free_crossing, 10, 1);
-    assert_true(p.resident.systems == 3);
-    assert_int_equal(p.resident.region_side_pes, q.resident.region_side_pes);
-    double vector_s = 1024 / 150e9;
-    near(p.resident.decode.seconds - q.resident.decode.seconds, 3 * (3e-6 + vector_s), 1e-6);
-    near(p.resident.prefill.seconds - q.resident.prefill.seconds, 3 * (3e-6 + vector_s) + 9 * vector_s, 1e-6);
-    assert_true(p.resident.prefill.crossing_bytes == 3 * 10 * 1024);
-}
-
-/* Streamed weights need room for two buffers of the largest layer: 2,360,320 weights here. */
-static void streaming_buffers(void **state) {
-    fixture *f = *state;
-    perf_machine m = machine(f, "cs3");
-    llm_graph g = graph(f, small, &f16);
-    double kv = llm_graph_kv_bytes(&g, 16, 2), layer = 2 * 2360320.0;
-    m.mem_bytes.value = 2 * layer + kv;
-    assert_true(predict(f, &g, &m, 8, 8).streamed.systems == 1);
-    m.mem_bytes.value = 2 * layer + kv - 1;
-    assert_true(predict(f, &g, &m, 8, 8).streamed.systems == 2);
-}
-
-/* Each of eight devices reads and writes the whole residual stream: two norms and two additions a layer. */
-static void replicated_vectors(void **state) {
-    fixture *f = *state;
-    perf_machine m = machine(f, "dgx-b200");
-    llm_graph g = graph(f, llama8b, &f16);
-    first_order p = predict(f, &g, &m, 10, 1);
-    llm_cost c = llm_graph_cost(&g, 1, 10, 2);
-    double whole = (32 * (2 * 2 + 2 * 3) + 1 + 2) * 4096.0 * 2;
-    assert_int_equal(p.resident.devices, 8);
-    near(p.resident.decode.memory_bytes - c.weight_bytes - c.kv_read_bytes - c.kv_write_bytes, c.act_bytes + 7 * whole,
-         1e-9);
-}
-
-/* What a wafer widens, a GPU reads as it is stored. */
-static void weight_formats(void **state) {
-    fixture *f = *state;
-    perf_machine cs3 = machine(f, "cs3"), dgx = machine(f, "dgx-b200");
-    llm_graph g = graph(f, small, &q4_0);
-    first_order wafer = predict(f, &g, &cs3, 8, 8), gpu = predict(f, &g, &dgx, 8, 8);
-    assert_true(wafer.weight_bytes == 2 * wafer.params);
-    assert_true(gpu.weight_bytes == gpu.params * 18 / 32);
-    assert_true(gpu.streamed.decode.memory_bytes - gpu.resident.decode.memory_bytes == gpu.streamed.decode.io_bytes);
-}
-
-/* Every value with a direction, made better: the request never takes longer. */
-static void better_is_never_slower(void **state) {
-    fixture *f = *state;
-    static const char *const names[] = {"cs3", "dgx-b200"};
-    static const shape *const shapes[] = {&llama8b, &small, &llama70b};
-    for (size_t i = 0; i < 6; i++) {
-        perf_machine m = machine(f, names[i % 2]);
-        llm_graph g = graph(f, *shapes[i / 2], &f16);
-        first_order before = predict(f, &g, &m, 300, 20);
-        const perf_row *row;
-        for (size_t k = 0; (row = perf_machine_row(k)); k++) {
-            if (!row->better) continue;
-            perf_machine n = m;
-            perf_value *v = (perf_value *)((char *)&n + row->value_offset);
-            double factor = row->better > 0 ? 1.7 : 0.6;
-            v->low *= factor, v->value *= factor, v->high *= factor;
-            first_order after = predict(f, &g, &n, 300, 20);
-            fo_range a = before.resident.request_s, b = after.resident.request_s, c = before.streamed.request_s,
-                     e = after.streamed.request_s;
-            if (b.low > a.low || b.value > a.value || b.high > a.high || e.low > c.low || e.value > c.value ||
-                e.high > c.high)
-                fail_msg("%s: a better %s makes it slower", names[i % 2], row->name);
-        }
-    }
-}
-
-static void ranges_are_ordered(void **state) {
-    fixture *f = *state;
-    static const char *const names[] = {"cs3", "cs2", "dgx-b200", "b200", "dgx-h100"};
-    llm_graph g = graph(f, llama8b, &f16);
-    for (size_t i = 0; i < 5; i++) {
+    size_t count;
+    const char **names = perf_data_names(f->a, "machines", &count, f->d);
+    assert_non_null(names);
+    assert_true(count > 40);
+    for (size_t i = 0; i < count; i++) {
+        if (!strncmp(names[i], "wse", 3)) continue;
         perf_machine m = machine(f, names[i]);
-        first_order p = predict(f, &g, &m, 200, 50);
-        const fo_mode *modes[] = {&p.resident, &p.streamed};
-        for (int k = 0; k < 2; k++) {
-            const fo_range r[] = {modes[k]->ttft_s, modes[k]->token_s, modes[k]->request_s, modes[k]->tokens_per_s,
-                                  modes[k]->joules_per_token, modes[k]->joules_prompt, modes[k]->usd_per_mtoken};
-            for (int j = 0; j < 7; j++) assert_true(0 <= r[j].low && r[j].low <= r[j].value && r[j].value <= r[j].high);
-            assert_true(modes[k]->token_s.low > 0);
-            const fo_step *s = &modes[k]->decode;
-            for (int l = 0; l < FO_LIMIT_COUNT; l++) /* no limit alone takes longer than all together */
-                assert_true(s->limit_s[l] <= s->seconds * (1 + 1e-12) && s->limit_s[l] <= s->limit_s[s->binds]);
-        }
+        assert_string_equal(m.name, names[i]);
     }
 }
 
-/* Why the product is not as fast as its SRAM (claims 27): the time is latency, not bytes. */
-static void wafer_decode_is_latency_bound(void **state) {
-    fixture *f = *state;
-    perf_machine cs3 = machine(f, "cs3");
-    llm_graph g = graph(f, llama70b, &f16);
-    first_order p = predict(f, &g, &cs3, 512, 128);
-    assert_int_equal(p.resident.decode.binds, FO_LATENCY);
-    assert_true(p.weight_bytes / 21e15 < 0.01 * p.resident.token_s.value);
-}
-
-static void refusals(void **state) {
+static void setting_values(void **state) {
     fixture *f = *state;
     perf_machine m = machine(f, "cs3");
-    llm_graph g = graph(f, small, &f16), none = {0};
-    first_order p;
-    static const first_order_load loads[] = {{0, 1, 2}, {1, 0, 2},   {1ull << 40, 1, 2},
-                                             {1, 1, 0}, {1, 1, NAN}, {1, 1, 9}};
-    for (size_t i = 0; i < 6; i++) assert_false(first_order_predict(&g, "x", &m, &loads[i], &p, f->d));
-    assert_false(first_order_predict(&none, "x", &m, &(first_order_load){1, 1, 2}, &p, f->d));
-    assert_int_equal(diag_error_count(f->d), 7);
+    assert_true(perf_machine_set(&m, STR("io_bw_bytes_per_s=1TB/s"), f->d));
+    assert_true(m.io_bw_bytes_per_s.value == 1e12 && m.io_bw_bytes_per_s.high == 1e12);
+    assert_int_equal(m.io_bw_bytes_per_s.kind, FACT_ESTIMATE);
+    assert_true(perf_machine_set(&m, STR("clock_hz=1e9"), f->d));
+    static const char *const wrong[] = {"",
+                                        "=",
+                                        "clock_hz",
+                                        "clock_hz=",
+                                        "clock_hz=nan",
+                                        "clock_hz=-1",
+                                        "clock_hz=1GB/s",
+                                        "no=1",
+                                        "accelerators=1.5",
+                                        "memory_efficiency=2",
+                                        "clock_hz=1e999"};
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++)
+        if (perf_machine_set(&m, str_from(wrong[i]), f->d)) fail_msg("'%s' is accepted", wrong[i]);
+    assert_true(m.clock_hz.value == 1e9);
 }
 
-static void renderings(void **state) {
+/* What a file calls absent must be absent, must exist, and is no longer missed. */
+static void absent_is_said(void **state) {
     fixture *f = *state;
-    perf_machine m = machine(f, "cs3");
-    llm_graph g = graph(f, small, &f16);
-    first_order p = predict(f, &g, &m, 8, 8);
-    p.model = "a \"model\"\n";
-    strbuf text = {0}, json = {0};
-    first_order_render(&p, &text);
-    static const char *const want[] = {"first-order: ", "weights resident", "time to first token", "tokens per second",
-                                       "energy per token", "SRAM", "wafer I/O", "<- binds", "8 prompt + 8 generated"};
-    for (size_t i = 0; i < sizeof want / sizeof *want; i++)
-        if (!strstr(text.data, want[i])) fail_msg("no '%s' in:\n%s", want[i], text.data);
-    p.resident.ttft_s.high = INFINITY;
-    first_order_json(&p, &json);
-    json_error_t error;
-    json_t *root = json_loadb(json.data, json.len, JSON_REJECT_DUPLICATES, &error);
-    if (!root) fail_msg("%s in %s", error.text, json.data);
-    json_t *resident = json_object_get(root, "resident"), *token = json_object_get(resident, "token_s");
-    near(json_number_value(json_object_get(token, "value")), p.resident.token_s.value, 1e-8);
-    assert_true(json_is_null(json_object_get(json_object_get(resident, "ttft_s"), "high")));
-    assert_string_equal(json_string_value(json_object_get(root, "model")), p.model);
-    assert_string_equal(json_string_value(json_object_get(root, "method")), "first-order");
-    json_decref(root);
-    strbuf_free(&text);
-    strbuf_free(&json);
+    perf_machine m = machine(f, "maia100");
+    assert_false(m.flops_fp16_per_s.given);
+    strbuf b = {0};
+    str whole = file_with(&b, "power_watts", NULL);
+    char *text = arena_strndup(f->a, whole.p, whole.n);
+    char *with = arena_printf(f->a, "{\"absent\": [\"power_watts\"],%s", strchr(text, '{') + 1);
+    diag_clear(f->d);
+    if (!perf_machine_parse(&m, f->a, "t.json", str_from(with), f->d)) fail_msg("%s", diag_text(f->d));
+    with = arena_printf(f->a, "{\"absent\": [\"power_watts\", \"power_wats\"],%s", strchr(text, '{') + 1);
+    assert_false(perf_machine_parse(&m, f->a, "t.json", str_from(with), f->d));
+    assert_non_null(strstr(diag_text(f->d), "'power_wats' is no value"));
+    strbuf_free(&b);
+}
+
+static void host_measured(void **state) {
+    fixture *f = *state;
+    strbuf b = {0};
+    perf_machine m;
+    assert_true(perf_measure_host(&b, 1, f->d));
+    if (!perf_machine_parse(&m, f->a, "host.json", strbuf_str(&b), f->d)) fail_msg("%s", diag_text(f->d));
+    assert_int_equal(m.class, PERF_HOST);
+    assert_true(m.mem_bw_bytes_per_s.value > 1e8 && m.flops_fp16_per_s.value > 1e8);
+    strbuf_free(&b);
 }
 
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 int main(void) {
     unsetenv("INGOT_DATA");
     const struct CMUnitTest tests[] = {
-        T(shipped_machines),
-        T(known_ratios),
-        T(cases_take_the_ends),
-        T(wrong_files),
-        T(wrong_texts),
-        T(every_prefix_is_refused),
-        T(finding_files),
-        T(streaming_bound),
-        T(wafers_needed),
-        T(plain_roofline),
-        T(launches_and_collectives),
-        T(wafer_by_hand),
-        T(weight_formats), T(shared_reductions), T(crossings), T(streaming_buffers), T(replicated_vectors),
-        T(better_is_never_slower),
-        T(ranges_are_ordered),
-        T(wafer_decode_is_latency_bound),
-        T(refusals),
-        T(renderings),
+        T(shipped_machines),        T(known_ratios),  T(cases_take_the_ends), T(wrong_files),    T(wrong_texts),
+        T(every_prefix_is_refused), T(finding_files), T(every_file_is_sound), T(setting_values), T(absent_is_said),
+        T(host_measured),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
