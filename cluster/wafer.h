@@ -12,7 +12,7 @@
  * With plan.streamed weights come from the store at every pass, layer by layer (cluster/wafer_stream.c); then the host
  * looks up embeddings and chooses tokens.
  *
- * Left out: plans of several wafers (the kernels of one strip end in the head region).
+ * A plan of several wafers is a chain of machines; the host carries x from one to the next, token by token.
  */
 #ifndef INGOT_CLUSTER_WAFER_H
 #define INGOT_CLUSTER_WAFER_H

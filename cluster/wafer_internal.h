@@ -56,7 +56,9 @@ struct wafer {
     const llm_model *model;
     arena *memory;
     isa_wafer machine;
-    plan plan;
+    plan plan;       /* of the whole model on the first of several wafers; the rest have it too */
+    plan_wafer part; /* what of it is here */
+    wafer *next;     /* the wafer with the layers behind; NULL: the last */
     isa_image *image;
     host *host;
     const wse *simulator;
@@ -87,6 +89,7 @@ bool wafer_stream_forward(wafer *w, const int32_t *ids, size_t count, bool logit
 
 /* wafer_stats.c */
 void wafer_measure_programs(wafer *w);
+void wafer_join_stats(wafer_stats *to, const wafer_stats *more);
 void wafer_clear_spent(wafer *w);
 void wafer_account(wafer *w, wafer_work *to, uint64_t tokens, uint64_t since_cycle, const wse_counters *before,
                    double seconds);

@@ -27,7 +27,7 @@ static uint64_t elements_of(const plan *p, wafer_symbol s) {
     return n[s];
 }
 
-uint32_t wafer_first_head_row(const wafer *w) { return w->plan.streamed ? 0 : w->plan.layers * w->plan.rows; }
+uint32_t wafer_first_head_row(const wafer *w) { return w->plan.streamed ? 0 : w->part.layers * w->plan.rows; }
 
 static bool find_in_program(wafer *w, uint32_t program, const uint16_t *memory, diag *d) {
     const isa_program *p = &w->image->programs[program];
@@ -364,8 +364,8 @@ static void place_places(wafer *w) {
         for (uint32_t x = 0; x < w->image->width; x++) {
             uint16_t *at = wafer_at(w, x, y, WAFER_PLACE);
             uint32_t layer = y / p->rows, window = 0;
-            if (!p->streamed && layer < p->layers) window = wafer_window(w, layer);
-            if (layer > p->layers) layer = p->layers;
+            if (!p->streamed && layer < w->part.layers) window = wafer_window(w, w->part.first_layer + layer);
+            if (layer > w->part.layers) layer = w->part.layers;
             if (!at) continue;
             at[0] = (uint16_t)x;
             at[1] = (uint16_t)(y - layer * p->rows);
@@ -408,9 +408,10 @@ static void set_angles(wafer *w, uint32_t position) {
     const plan *p = &w->plan;
     float rows[ANGLE_ROWS][8192]; /* head sizes are at most 2^14 (llm/model.c) */
     angles a = {.row = {rows[COS], rows[SIN], rows[STEP_COS], rows[STEP_SIN]}};
-    for (uint32_t region = 0; region < (p->streamed ? 1 : p->layers); region++)
+    for (uint32_t region = 0; region < (p->streamed ? 1 : w->part.layers); region++)
         for (uint32_t table = 0; table < (p->streamed ? p->rope_tables : 1); table++) {
-            angles_of(&a, &w->rope[p->streamed ? table : w->model->config.windowed[region]], position);
+            angles_of(&a, &w->rope[p->streamed ? table : w->model->config.windowed[w->part.first_layer + region]],
+                      position);
             for (uint32_t y = 0; y < p->rows; y++) put_angles(w, &a, region * p->rows + y, table);
         }
 }
@@ -478,13 +479,14 @@ bool wafer_find_least(wafer *w, diag *d) {
 
 static bool place_resident(wafer *w, const wafer_progress *progress, diag *d) {
     const plan *p = &w->plan;
+    const plan_wafer *here = &w->part;
     reader r = {.w = w, .d = d};
     bool ok = true;
-    for (uint32_t i = 0; ok && i < p->layers; i++) {
-        ok = place_layer(&r, i, i * p->rows);
-        if (ok && progress->fn) progress->fn(progress->arg, (i + 1.0) / (p->layers + 2));
+    for (uint32_t i = 0; ok && i < here->layers; i++) {
+        ok = place_layer(&r, here->first_layer + i, i * p->rows);
+        if (ok && progress->fn) progress->fn(progress->arg, (here->first_layer + i + 1.0) / (p->layers + 2));
     }
-    ok = ok && place_head(&r) && place_embedding(&r);
+    if (here->head) ok = ok && place_head(&r) && place_embedding(&r);
     reader_close(&r);
     return ok;
 }
@@ -494,6 +496,6 @@ bool wafer_place_weights(wafer *w, const wafer_progress *progress, diag *d) {
     if (!w->plan.streamed && !place_resident(w, progress, d)) return false;
     place_places(w);
     wafer_set_position(w, 0);
-    if (progress->fn) progress->fn(progress->arg, 1);
+    if (progress->fn && !w->next) progress->fn(progress->arg, 1);
     return true;
 }

@@ -18,6 +18,16 @@ void wafer_measure_programs(wafer *w) {
     w->stats.programs = w->image->program_count;
 }
 
+/* What loading a further wafer took and what its programs need, to the first one's. */
+void wafer_join_stats(wafer_stats *to, const wafer_stats *more) {
+    if (more->layer_bytes > to->layer_bytes) to->layer_bytes = more->layer_bytes;
+    if (more->head_bytes > to->head_bytes) to->head_bytes = more->head_bytes;
+    for (int i = 0; i < 2; i++)
+        if (more->code_bytes[i] > to->code_bytes[i]) to->code_bytes[i] = more->code_bytes[i];
+    to->programs += more->programs;
+    to->compile_seconds += more->compile_seconds;
+}
+
 enum { SPENT = 16 };
 
 void wafer_clear_spent(wafer *w) {
@@ -50,7 +60,8 @@ static void add_streamed(wafer *w, wafer_work *to) {
 }
 
 static void add_resident(wafer *w, wafer_work *to) {
-    for (uint32_t i = 0; i < w->plan.layers; i++) add_spent(w, i * w->plan.rows, w->plan.width, to->layer, PLAN_PHASES);
+    for (uint32_t i = 0; i < w->part.layers; i++) add_spent(w, i * w->plan.rows, w->plan.width, to->layer, PLAN_PHASES);
+    if (!w->part.head) return;
     add_spent(w, wafer_first_head_row(w), 1, to->head, PLAN_HEAD_PHASES_COUNT); /* column 0 alone chooses */
 }
 
@@ -68,7 +79,7 @@ void wafer_account(wafer *w, wafer_work *to, uint64_t tokens, uint64_t since_cyc
     (w->plan.streamed ? add_streamed : add_resident)(w, to);
     wafer_clear_spent(w);
     to->tokens += tokens;
-    to->calls++;
+    to->calls += tokens > 0; /* wafers of a chain share a call */
     to->cycles += host_cycle(w->host) - since_cycle;
     to->host_seconds += seconds;
     w->stats.simulator_bytes = wse_bytes(w->simulator) + 2ull * ISA_SRAM_WORDS * w->image->width * w->image->height;

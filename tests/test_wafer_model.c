@@ -319,6 +319,65 @@ static void test_threads_and_holes(void **state) {
     close_model(&f);
 }
 
+/* ---- several wafers ---- */
+
+/* A WSE-3 with so few rows that three layers and the head do not stand on one. */
+static void low_wafer(char path[96], int rows) {
+    char line[512];
+    FILE *from = fopen("data/machines/wse3.json", "r"), *to;
+    snprintf(path, 96, "%s/low%d.json", folder, rows);
+    assert_non_null(from);
+    assert_non_null(to = fopen(path, "w"));
+    while (fgets(line, sizeof line, from)) {
+        if (strstr(line, "\"wafer.fabric_height\""))
+            snprintf(line, sizeof line,
+                     "\"wafer.fabric_height\": {\"value\": %d, \"unit\": \"PEs\", \"kind\": \"spec\",\n", rows);
+        fputs(line, to);
+    }
+    fclose(from);
+    assert_int_equal(fclose(to), 0);
+}
+
+static void take_token(void *arg, int32_t token) {
+    int32_t **at = arg;
+    *(*at)++ = token;
+}
+
+/* The same model on one wafer and cut in two ways: layers 2 + 1 with the head, and all layers before the head alone. */
+static void test_chain(void **state) {
+    (void)state;
+    fixture f;
+    synth_options o = of("llama", 3, 66, 4, 2, 16, 94);
+    open_model(&f, &o);
+    wafer_options how = {.plan = {.context = CONTEXT, .columns = 6, .unit_rows = 3, .head_rows = 8}};
+    const struct {
+        int rows;
+        uint32_t wafers, last_layers;
+    } cut[] = {{1172, 1, 3}, {2 + 14, 2, 1}, {2 + 18, 2, 0}};
+    int32_t tokens[3][4];
+    for (int i = 0; i < 3; i++) {
+        char path[96];
+        low_wafer(path, cut[i].rows);
+        how.machine = path;
+        wafer *w = open_wafer(&f, &how);
+        const plan *p = wafer_plan(w);
+        assert_int_equal(p->wafer_count, cut[i].wafers);
+        assert_int_equal(p->wafers[p->wafer_count - 1].layers, cut[i].last_layers);
+        forward(&f, w, 0, 5);
+        check(&f, 5, TOLERANCE);
+        wafer_rewind(w, 3);
+        forward(&f, w, 3, 4);
+        check(&f, 7, TOLERANCE);
+        int32_t *at = tokens[i];
+        if (!wafer_greedy(w, f.ids[7], 4, take_token, &at, f.d)) fail_msg("%s", diag_text(f.d));
+        assert_int_equal(wafer_position(w), 11);
+        assert_int_equal(wafer_get_stats(w)->decode.tokens, 4);
+        assert_memory_equal(tokens[0], tokens[i], sizeof tokens[0]);
+        wafer_free(w);
+    }
+    close_model(&f);
+}
+
 /* ---- what it says when it cannot ---- */
 
 static void refuse(fixture *f, const wafer_options *o, const char *part) {
@@ -364,6 +423,7 @@ int main(void) {
         cmocka_unit_test(test_sessions),
         cmocka_unit_test(test_refusals),
         cmocka_unit_test(test_threads_and_holes),
+        cmocka_unit_test(test_chain),
     };
     return cmocka_run_group_tests(tests, make_folder, remove_folder);
 }
