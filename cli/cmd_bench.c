@@ -6,6 +6,7 @@
  * prints "prompt X decode Y" in tokens per second, is run between two of our own runs, in the same minute. */
 #include "base/mem.h"
 #include "base/units.h"
+#include "cli/bench_wafer.h"
 #include "cli/cli.h"
 #include "cli/pull.h"
 #include "cluster/session.h"
@@ -15,7 +16,7 @@
 
 typedef struct {
     const char *threads, *kernels, *peer;
-    int64_t prompt, tokens, repeat;
+    int64_t prompt, tokens, repeat, wafer;
     int prompt_bits, decode_bits;
     bool json, profile;
 } bench_args;
@@ -31,6 +32,8 @@ const cli_option cmd_bench_options[] = {
     OPTION_STRING_ROW(0, "kernels", bench_args, kernels, "NAME", NULL, "amx, avx512, avx2 or portable"),
     OPTION_CHOICE_ROW(0, "prompt-bits", bench_args, prompt_bits, digits, "auto", "activations, prompts"),
     OPTION_CHOICE_ROW(0, "decode-bits", bench_args, decode_bits, digits, "auto", "activations, decode"),
+    OPTION_INT_ROW(0, "wafer", bench_args, wafer, 0, 1000, "N", "0",
+                   "instead: N tokens on the simulated wafer, and how much slower that is"),
     OPTION_STRING_ROW(0, "peer", bench_args, peer, "COMMAND", NULL,
                       "also run COMMAND MODEL THREADS PROMPT TOKENS in turn with our own runs"),
     OPTION_FLAG_ROW(0, "profile", bench_args, profile, "where the time goes, by kind of step"),
@@ -206,14 +209,15 @@ int cmd_bench(cli *c, int argc, char **argv) {
     uint8_t *block = mem_pages(READ_BLOCK_BYTES);
     if (!block) return diag_oom(c->d, "block for measuring bandwidth"), CLI_FAILED;
     memset(block, 1, READ_BLOCK_BYTES);
-    if (!a.json)
+    if (!a.json && !a.wafer)
         printf("%-38s %2s  %8s  %7s  %5s  %9s  %6s%s\n", "model", "th", "decode/s", "GB/s", "share", "prompt/s",
                "Top/s", a.peer ? "  peer decode ratio  peer prompt ratio" : "");
     bool ok = true;
     for (int i = 0; ok && i < c->arg_count; i++) {
         const char *path = cli_model_path(c->memory, c->args[i], true, c->d);
         ok = path != NULL;
-        for (int t = 0; ok && t < n; t++)
+        if (ok && a.wafer) ok = bench_wafer(path, (uint32_t)a.wafer, a.json, c->d);
+        for (int t = 0; ok && !a.wafer && t < n; t++)
             if (t == 0 || counts[t] != counts[t - 1]) ok = bench_model(c, &a, path, counts[t], block);
     }
     mem_pages_free(block, READ_BLOCK_BYTES);
