@@ -12,28 +12,40 @@ static double peak_of(const perf_numbers *n, perf_rate r) {
     }
 }
 
+typedef struct {
+    double compute, memory, overhead_s;
+} shares;
+
 /* What was measured for this operation and these numbers; else for matrices of these numbers; else the machine's
  * values. */
-static perf_kernel kernel_of(const perf_machine *m, const perf_numbers *n, perf_kernel_kind k, perf_rate r) {
+static shares shares_of(const perf_machine *m, const perf_numbers *n, perf_kernel_kind k, perf_rate r) {
     const perf_kernel *e = &m->kernels[k][r];
     if (!e->given && k == PERF_K_MOE) e = &m->kernels[PERF_K_GEMM][r];
     if (!e->given && k != PERF_K_VECTOR) e = &m->kernels[k][PERF_RATE_16];
-    perf_kernel out = {true, n->compute_efficiency, n->memory_efficiency, n->kernel_overhead_s, FACT_ESTIMATE, "", ""};
-    if (!e->given) return out;
-    out = *e; /* cases move it as they move the machine's values */
-    out.compute = fmin(1, e->compute * n->compute_efficiency / m->compute_efficiency.value);
-    out.memory = fmin(1, e->memory * n->memory_efficiency / m->memory_efficiency.value);
-    if (m->kernel_overhead_s.value > 0) out.overhead_s *= n->kernel_overhead_s / m->kernel_overhead_s.value;
+    if (!e->given) return (shares){n->compute_efficiency, n->memory_efficiency, n->kernel_overhead_s};
+    shares out = {e->compute, e->memory, e->overhead_s}; /* cases move them as they move the machine's values */
+    if (n->compute_efficiency != m->compute_efficiency.value)
+        out.compute = fmin(1, e->compute * n->compute_efficiency / m->compute_efficiency.value);
+    if (n->memory_efficiency != m->memory_efficiency.value)
+        out.memory = fmin(1, e->memory * n->memory_efficiency / m->memory_efficiency.value);
+    if (n->kernel_overhead_s != m->kernel_overhead_s.value && m->kernel_overhead_s.value > 0)
+        out.overhead_s *= n->kernel_overhead_s / m->kernel_overhead_s.value;
     return out;
+}
+
+static double larger(double a, double b) { return a > b ? a : b; }
+
+static perf_limit bound(double overhead, double compute, double memory) {
+    if (overhead > larger(compute, memory)) return PERF_LATENCY;
+    return compute > memory ? PERF_COMPUTE : PERF_MEMORY;
 }
 
 double perf_kernel_seconds(const perf_machine *m, const perf_numbers *n, perf_kernel_kind k, perf_rate r, double flops,
                            double bytes, perf_limit *binds) {
-    perf_kernel e = kernel_of(m, n, k, r);
+    shares e = shares_of(m, n, k, r);
     double compute = flops / (peak_of(n, r) * e.compute), memory = bytes / (n->mem_bw_bytes_per_s * e.memory);
-    double work = fmax(compute, memory);
-    if (binds) *binds = e.overhead_s > work ? PERF_LATENCY : compute > memory ? PERF_COMPUTE : PERF_MEMORY;
-    return e.overhead_s + work;
+    if (binds) *binds = bound(e.overhead_s, compute, memory);
+    return e.overhead_s + larger(compute, memory);
 }
 
 /* Bytes that pass through a device's link, for `bytes` held by each. */
@@ -95,16 +107,18 @@ static void one_op(const perf_way *w, const perf_op *op, double tokens, perf_pha
     perf_op_cost c = {.name = op->name, .count = op->count};
     part p = part_of(w, op, tokens);
     perf_rate r = rate_for(w, op);
-    perf_kernel e = kernel_of(w->m, &w->n, op->kernel, r);
+    shares e = shares_of(w->m, &w->n, op->kernel, r);
     double slow = w->load->software.slowdown > 0 ? w->load->software.slowdown : 1;
-    double kernel = perf_kernel_seconds(w->m, &w->n, op->kernel, r, p.flops, p.bytes, &c.binds);
+    double compute = p.flops / (peak_of(&w->n, r) * e.compute), memory = p.bytes / (w->n.mem_bw_bytes_per_s * e.memory);
+    double kernel = e.overhead_s + larger(compute, memory);
+    c.binds = bound(e.overhead_s, compute, memory);
     double sum = collectives(w, op, tokens, &c);
     c.seconds = op->count * (kernel + sum) * slow;
     if (sum > kernel) c.binds = PERF_LINK;
     c.flops = op->count * op->flops;
     c.memory_bytes = op->count * p.bytes * (op->whole ? 1 : w->set.tp);
-    out->limit_s[PERF_COMPUTE] += op->count * p.flops / (peak_of(&w->n, r) * e.compute);
-    out->limit_s[PERF_MEMORY] += op->count * p.bytes / (w->n.mem_bw_bytes_per_s * e.memory);
+    out->limit_s[PERF_COMPUTE] += op->count * compute;
+    out->limit_s[PERF_MEMORY] += op->count * memory;
     out->limit_s[PERF_LINK] += op->count * sum;
     out->limit_s[PERF_LATENCY] += op->count * e.overhead_s * slow;
     *weights += op->count * p.weights;
