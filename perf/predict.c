@@ -241,9 +241,9 @@ static bool choose_wafers(choice *c, perf_way w, diag *d) {
 
 /* ---- totals ---- */
 
-static double worst_share(const perf_way *w) {
-    double room = w->set.systems * w->n.accelerators * w->n.mem_bytes;
-    return (kv_bytes(w) + weight_bytes(w) * (w->m->class == PERF_WAFER ? 1 : w->set.dp)) / room;
+static double memory_share(const perf_way *w) {
+    double room = w->set.systems * w->n.accelerators * w->n.mem_bytes, weights = stay_bytes(w) - kv_bytes(w);
+    return (kv_bytes(w) + weights * (w->m->class == PERF_WAFER ? 1 : w->set.dp)) / room;
 }
 
 /* Dynamic energy by cause from events; what the systems draw beyond it is idle power, leakage, host, fans. */
@@ -326,7 +326,7 @@ static bool predict(perf_prediction *p, const perf_shape *s, const perf_machine 
     p->setup = w.set = c.set;
     p->weight_bytes = weight_bytes(&w);
     p->kv_bytes = kv_bytes(&w);
-    p->memory_share = worst_share(&w);
+    p->memory_share = memory_share(&w);
     outcome slow = c.best, fast = c.best;
     if (ranges) {
         perf_way ws = way_of(p, PERF_SLOW), wf = way_of(p, PERF_FAST);

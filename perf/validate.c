@@ -215,3 +215,9 @@ bool perf_validate_dir(perf_validation *v, arena *a, const char *dir, diag *d) {
     map_free(&lines);
     return ok;
 }
+
+bool perf_validate_text(perf_validation *v, arena *a, const char *name, str text, diag *d) {
+    *v = (perf_validation){0};
+    reader r = {.v = v, .a = a, .d = d, .j = perf_judge_new(a, d)};
+    return r.j && read_rows(&r, name, text);
+}

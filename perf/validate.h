@@ -39,6 +39,8 @@ typedef struct {
 } perf_validation;
 
 bool perf_validate_dir(perf_validation *v, arena *a, const char *dir, diag *d);
+/* One text instead of a folder; rows of kinds that something is fitted to may be calibration. */
+bool perf_validate_text(perf_validation *v, arena *a, const char *name, str text, diag *d);
 
 /* ---- shared by validate.c (files, split) and validate_rows.c (what a row means) ---- */
 

@@ -343,6 +343,14 @@ static void against_the_world(void **state) {
         assert_true(v.rows[i].set == ROW_OUT || isfinite(v.rows[i].error));
     }
     assert_false(perf_validate_dir(&v, f->a, "tests/no-such-folder", f->d));
+    str text = STR("machine,gpus,op,dtype,m,n,k,latency_us,framework\nh100_sxm,1,gemm,bfloat16,8192,8192,8192,1400,"
+                   "x\nh100_sxm,1,gemm\n\"a,b\",1e999\n");
+    assert_true(perf_validate_text(&v, f->a, "t.csv", text, f->d));
+    assert_int_equal(v.count, 3);
+    assert_int_equal(v.rows[0].set, ROW_TEST);
+    near(v.rows[0].predicted, 1400, 0.15);
+    assert_int_equal(v.rows[1].set, ROW_OUT);
+    assert_true(perf_validate_text(&v, f->a, "t.csv", STR("a,b\n1,2\n"), f->d) && v.skipped_count == 1);
 }
 
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)

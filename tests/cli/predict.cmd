@@ -1,0 +1,17 @@
+# A prediction, machines compared, a sweep with its chart, rows of one folder judged; impossible questions get an answer.
+export INGOT_DATA=data
+ingot predict -m llama-3.1-70b -M cs3 --streamed | grep -E "^(runs on|  wafer I/O)|what-if"
+ingot compare -m llama-3.1-70b cs3 dgx-b200 maia100 | awk '{print $1, $2}'
+ingot sweep -m llama-3.1-8b machine=cs3,h100 batch=1,8 --svg "$T/s.svg" | cut -d, -f1,2,12,18
+grep -c "<path fill" "$T/s.svg"
+ingot sweep -m llama-3.1-8b -M dgx-b200 batch=1:500:50 prompt=10:5000:20 --threads 1 >"$T/1.csv"
+ingot sweep -m llama-3.1-8b -M dgx-b200 batch=1:500:50 prompt=10:5000:20 --threads 3 >"$T/3.csv"
+cmp "$T/1.csv" "$T/3.csv" && echo same
+mkdir "$T/rows" && head -3 data/validation/cerebras_token_rates.csv >"$T/rows/a.csv" && echo "a,b" >"$T/rows/b.csv"
+ingot validate --data "$T/rows" --summary | cut -c1-70
+ingot claims | tail -1
+for bad in "-m no-such" "-w fp7" "-b 0" "-m llama-3.1-405b -M h100 --systems 1" "-M maia100" "--set clock_hz=0" "--draft 65"; do
+    ingot predict $bad || echo "$?"
+done
+ingot sweep batch=1:2 || echo $?
+ingot sweep nonsense=3 || echo $?
