@@ -72,6 +72,8 @@ COMMAND(compare);
 COMMAND(sweep);
 void cmd_sweep_notes(FILE *out);
 COMMAND(claims);
+COMMAND(simulate);
+COMMAND(plan_capacity);
 COMMAND(wafer);
 COMMAND(debug);
 void cmd_debug_notes(FILE *out);

@@ -43,7 +43,8 @@ static void line(const char *machine, const column *c) {
 /* The reason without "error: " and line breaks. */
 static const char *reason(arena *a, diag *d) {
     const char *text = diag_text(d), *start = strncmp(text, "error: ", 7) ? text : text + 7;
-    return arena_strndup(a, start, strcspn(start, "\n"));
+    const char *copy = arena_strndup(a, start, strcspn(start, "\n"));
+    return copy ? copy : "out of memory";
 }
 
 static bool one(cli *c, const predict_args *a, const char *name, perf_shape *s, column *out) {

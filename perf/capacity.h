@@ -1,0 +1,29 @@
+/* Capacity: how many systems serve a rate under limits on the first token and on each token, and what they draw and cost; or what a
+ * number of megawatts serves.
+ *
+ * A unit is what perf_predict runs one batch on (a box, several wafers). Batches 1, 2, 4, ... are tried; among those that meet the
+ * limits the one with the most tokens per second and system wins. Prompts are paid for. No queues: real arrivals need slack, for which
+ * `utilisation` stands; perf/simulate.h has the queues.
+ */
+#ifndef INGOT_PERF_CAPACITY_H
+#define INGOT_PERF_CAPACITY_H
+#include "perf/predict.h"
+
+typedef struct {
+    perf_load load;                  /* batch is ignored */
+    double ttft_limit_s, tpot_limit_s; /* 0 = none */
+    double requests_per_s;           /* to be served; 0 when megawatts say how many systems there are */
+    double megawatts;
+    double pue, utilisation;         /* PUE at least 1; share of the capacity that is planned for */
+} perf_capacity_ask;
+
+typedef struct {
+    perf_prediction unit;            /* the batch chosen */
+    double unit_requests_per_s;      /* at full use */
+    double units, systems, requests_per_s, tokens_per_s;
+    double megawatts;                /* with PUE; 0 when power is absent */
+    double usd_per_hour, usd_per_mtok; /* 0 when absent */
+} perf_capacity;
+
+bool perf_capacity_plan(perf_capacity *c, const perf_shape *s, const perf_machine *m, const perf_capacity_ask *ask, diag *d);
+#endif
