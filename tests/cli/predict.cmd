@@ -13,5 +13,9 @@ ingot claims | tail -1
 for bad in "-m no-such" "-w fp7" "-b 0" "-m llama-3.1-405b -M h100 --systems 1" "-M maia100" "--set clock_hz=0" "--draft 65"; do
     ingot predict $bad || echo "$?"
 done
+ingot simulate -r 5 -c 500 | head -1
+ingot simulate -c 10 || echo $?
+ingot plan-capacity --megawatts 250 | grep -E "systems|power"
+ingot plan-capacity -r 5 --tpot 1e-6 || echo $?
 ingot sweep batch=1:2 || echo $?
 ingot sweep nonsense=3 || echo $?
