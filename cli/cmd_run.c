@@ -158,8 +158,9 @@ static session_options options_of(const run_args *a, const char *path, progress 
                              .hashing = {progress_fraction, hashing}};
 }
 
-static bool print_report(cli *c, const run_args *a, session *s, const generation *g, str prompt, str text) {
-    run_report r = {.prompt = prompt, .text = text, .seed = (uint64_t)a->seed};
+static bool print_report(cli *c, const run_args *a, session *s, const generation *g, const pruning *pruned, str prompt,
+                         str text) {
+    run_report r = {.prompt = prompt, .text = text, .seed = (uint64_t)a->seed, .pruned = pruned};
     strbuf out = {0};
     if (!run_report_make(&r, c->memory, s, g, c->d)) return false;
     if (a->report == 1) run_report_json(&r, &out);
@@ -173,7 +174,7 @@ static bool print_report(cli *c, const run_args *a, session *s, const generation
     return ok;
 }
 
-static bool run(cli *c, const run_args *a, session *s, str prompt) {
+static bool run(cli *c, const run_args *a, const char *path, session *s, str prompt) {
     bool json = a->report == 1 && !a->quiet;
     sink out = {.show = !json};
     token_list ids = {0};
@@ -184,10 +185,14 @@ static bool run(cli *c, const run_args *a, session *s, str prompt) {
                             .arg = &out,
                             .sample = {(float)a->temperature, (int32_t)a->top_k, (float)a->top_p, (float)a->min_p,
                                        (float)a->repeat_penalty, (uint32_t)a->repeat_last, (uint64_t)a->seed}};
-    bool ok = session_prompt(s, a->system, prompt, a->raw, &ids, c->d) && session_generate(s, &ids, &how, &g, c->d);
+    pruning pruned = {0};
+    bool ok = !(a->sparsity > 0) || pruning_open(&pruned, path, (uint32_t)a->layers, s->context, c->d);
+    if (a->sparsity > 0) how.look = pruning_look, how.look_arg = &pruned;
+    ok = ok && session_prompt(s, a->system, prompt, a->raw, &ids, c->d) && session_generate(s, &ids, &how, &g, c->d);
     if (ok && out.text.oom) ok = diag_oom(c->d, "generated text");
     if (ok && (a->quiet || a->report == 2)) putchar('\n');
-    if (ok && !a->quiet && a->report != 2) ok = print_report(c, a, s, &g, prompt, strbuf_str(&out.text));
+    if (ok && !a->quiet && a->report != 2) ok = print_report(c, a, s, &g, &pruned, prompt, strbuf_str(&out.text));
+    pruning_close(&pruned);
     token_list_free(&ids);
     token_list_free(&g.tokens);
     strbuf_free(&out.text);
@@ -216,7 +221,7 @@ int cmd_run(cli *c, int argc, char **argv) {
     progress_end(&loading);
     if (ok && s.model->label && !a.quiet)
         cli_say("%s: this model is %s; its text means nothing", s.model->name, s.model->label);
-    ok = ok && run(c, &a, &s, prompt);
+    ok = ok && run(c, &a, path, &s, prompt);
     session_close(&s);
     return ok ? CLI_OK : CLI_FAILED;
 }

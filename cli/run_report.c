@@ -147,6 +147,7 @@ void run_report_text(const run_report *r, strbuf *out) {
                 stop_reason_text(r->g->stop));
     host_text(r, out);
     if (r->s->wafer) wafer_report_text(r->s->wafer, r->g->prompt_tokens, out);
+    if (r->pruned) pruning_text(r->pruned, out);
     for (int i = 0; i < REPORT_MACHINES; i++) {
         strbuf_addc(out, '\n');
         perf_prediction_text(&r->resident[i], false, out);
@@ -227,6 +228,7 @@ void run_report_json(const run_report *r, strbuf *out) {
         strbuf_adds(out, ",\n");
         wafer_report_json(r->s->wafer, r->g->prompt_tokens, out);
     }
+    if (r->pruned) pruning_json(r->pruned, out);
     strbuf_adds(out, ",\n\"predictions\": [\n");
     for (int i = 0; i < REPORT_MACHINES; i++) {
         if (i) strbuf_adds(out, ",\n");

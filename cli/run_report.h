@@ -1,7 +1,7 @@
 /* The report under a run: what the host did, measured, and what other machines would have done, predicted. */
 #ifndef INGOT_CLI_RUN_REPORT_H
 #define INGOT_CLI_RUN_REPORT_H
-#include "cluster/session.h"
+#include "cli/pruning.h"
 #include "llm/native_probe.h"
 #include "perf/predict.h"
 
@@ -12,6 +12,7 @@ typedef struct {
     const session *s;
     const generation *g;
     str prompt, text;                      /* as given; as generated */
+    const pruning *pruned;                 /* NULL: all weights are there */
     uint64_t seed;
     native_stats stats;                    /* zero for the oracle */
     native_profile profile;

@@ -207,9 +207,15 @@ static bool go_on_greedily(talk *t, diag *d) {
     return true;
 }
 
+static bool add(talk *t, const int32_t *ids, size_t count, diag *d) {
+    const generate_options *o = t->o;
+    return forward(t->s, ids, count, d) && (!o->look || o->look(o->look_arg, ids, count, t->s->logits, d));
+}
+
 static bool go_on(talk *t, diag *d) {
-    if (t->s->wafer && !wafer_plan(t->s->wafer)->streamed && is_greedy(t->o)) return go_on_greedily(t, d);
-    if (!forward(t->s, &t->out->tokens.ids[t->out->tokens.count - 1], 1, d)) return false;
+    bool sees_logits = (t->s->wafer && wafer_plan(t->s->wafer)->streamed) || t->o->look;
+    if (t->s->wafer && !sees_logits && is_greedy(t->o)) return go_on_greedily(t, d);
+    if (!add(t, &t->out->tokens.ids[t->out->tokens.count - 1], 1, d)) return false;
     take(t, sampler_pick(t->pick, t->s->logits));
     return true;
 }
@@ -218,7 +224,7 @@ static bool generate(talk *t, const token_list *prompt, diag *d) {
     session *s = t->s;
     t->since = clock_seconds();
     t->out->stop = STOPPED_BY_LENGTH;
-    if (!forward(s, prompt->ids, prompt->count, d)) return false;
+    if (!add(t, prompt->ids, prompt->count, d)) return false;
     for (size_t i = 0; i < prompt->count; i++) sampler_accept(t->pick, prompt->ids[i]);
     take(t, sampler_pick(t->pick, s->logits));
     while (!t->ended && !t->oom) {

@@ -53,6 +53,9 @@ typedef struct {
     bool ignore_stop;                  /* go on after end-of-text tokens */
     void (*emit)(void *arg, str text); /* text as it comes, whole UTF-8 characters; may be NULL */
     void *arg;
+    /* May be NULL: sees the logits behind the tokens `ids` that were just added. False ends the text as an error. */
+    bool (*look)(void *arg, const int32_t *ids, size_t count, const float *logits, diag *d);
+    void *look_arg;
 } generate_options;
 
 typedef enum { STOPPED_BY_TOKEN, STOPPED_BY_LENGTH, STOPPED_BY_CONTEXT } stop_reason;

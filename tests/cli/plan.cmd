@@ -12,6 +12,11 @@ for engine in oracle wafer; do
 done
 cmp "$T/oracle" "$T/wafer" && echo same
 ingot run -m $tiny --engine wafer --layers 1 --context 64 -p "Hello" -n 3 --report json 2>/dev/null | grep -c '"kernels_measured_predicted_cycles_per_token"'
+# pruned a little, pruned much: what is lost against the whole model on the same text, more the more is left out
+for share in 0.0001 0.7; do
+    ingot run -m $tiny --engine wafer --layers 1 --weights streamed --sparsity $share --context 64 -p "Hello" -n 3 --temp 0 --report json 2>/dev/null |
+        python3 -c 'import json,sys; p = json.load(sys.stdin)["pruned"]; print("pruned", "little" if p["divergence_nats"] < 0.01 else "much", p["places"])'
+done
 ingot run -m $tiny --sparsity 0.5 -p "Hello" && exit 1
 ingot run -m $tiny --engine wafer --layers 9 -p "Hello" && exit 1
 exit 0
