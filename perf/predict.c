@@ -3,7 +3,7 @@
 #include <math.h>
 
 #define USABLE_SHARE 0.9 /* of a device's memory, for weights and KV: what serving software takes by default */
-enum { SIDE_STEP = 8, SIDE_STEP_COARSE = 64, SYSTEMS_MAX = 100000 };
+enum { SIDE_STEP = 8, SIDE_STEP_MIDDLE = 32, SIDE_STEP_COARSE = 128, SYSTEMS_MAX = 100000 };
 
 /* ---- what is asked ---- */
 
@@ -176,7 +176,9 @@ static void search_devices(choice *c, perf_way w, double systems) {
         for (uint32_t pp = w.load->pp ? w.load->pp : 1; pp <= most; pp *= 2) {
             w.set = (perf_setup){.systems = systems, .tp = tp, .pp = pp};
             offer_devices(c, &w, all);
-            if (w.load->pp) break;
+            /* One request at a time finds the same work in more stages, and boundaries between them. */
+            bool alone = w.load->goal == PERF_FOR_LATENCY && w.load->batch <= w.set.dp && fits_device(&w);
+            if (w.load->pp || alone) break;
         }
         w.set = (perf_setup){.systems = systems, .tp = tp, .pp = (uint32_t)most};
         if (!w.load->pp && systems > 1) offer_devices(c, &w, all); /* stages need be no power of two */
@@ -232,10 +234,12 @@ static bool choose_wafers(choice *c, perf_way w, diag *d) {
     }
     w.set.side = most; /* the whole wafer as a square of equal area: always possible */
     offer(c, &w);
-    try_sides(c, &w, SIDE_STEP_COARSE, most, SIDE_STEP_COARSE);
-    double near = c->set.side;
-    try_sides(c, &w, fmax(SIDE_STEP, near - SIDE_STEP_COARSE + SIDE_STEP), fmin(most, near + SIDE_STEP_COARSE),
-              SIDE_STEP);
+    static const double steps[] = {SIDE_STEP_COARSE, SIDE_STEP_MIDDLE, SIDE_STEP};
+    try_sides(c, &w, steps[0], most, steps[0]);
+    for (int i = 1; i < 3; i++) { /* nearer and nearer to the best so far */
+        double near = c->set.side, reach = steps[i - 1] - steps[i];
+        try_sides(c, &w, fmax(SIDE_STEP, near - reach), fmin(most, near + reach + 1), steps[i]);
+    }
     return true;
 }
 
