@@ -11,7 +11,7 @@ static void read_one(facts *f, const char *name, json_t *entry, perf_software *s
         return;
     }
     facts_only(f, (json_t *)e.value, name, "layer,step,slowdown,");
-    s->name = arena_strdup(f->a, name);
+    if (!(s->name = arena_strdup(f->a, name))) f->ok = diag_oom(f->d, name);
     s->layer_s = 1e-6 * facts_number(f, name, json_object_get(e.value, "layer"), 0, 1e6, false);
     s->step_s = 1e-6 * facts_number(f, name, json_object_get(e.value, "step"), 0, 1e9, false);
     s->slowdown = facts_number(f, name, json_object_get(e.value, "slowdown"), 0.1, 100, false);
@@ -36,5 +36,6 @@ bool perf_software_parse(perf_software *s, arena *a, const char *file_name, str 
 bool perf_software_load(perf_software *s, arena *a, const char *name, diag *d) {
     str text;
     char *dir = perf_data_dir(a, d), *path = dir ? path_join(a, dir, "software.json") : NULL;
+    if (dir && !path) return diag_oom(d, dir);
     return path && file_read_all(a, path, FACTS_BYTES_MAX, &text, d) && perf_software_parse(s, a, path, text, name, d);
 }

@@ -178,7 +178,13 @@ static size_t csv_names(arena *a, const char *dir, const char **names, diag *d) 
     size_t n = 0;
     if (!list) return diag_error(d, "%s: cannot be listed", dir), 0;
     for (struct dirent *e; n < FILES_MAX && (e = readdir(list));)
-        if (str_ends(str_from(e->d_name), STR(".csv")) && (names[n] = arena_strdup(a, e->d_name))) n++;
+        if (str_ends(str_from(e->d_name), STR(".csv"))) {
+            if (!(names[n] = arena_strdup(a, e->d_name))) {
+                closedir(list);
+                return diag_oom(d, dir), 0;
+            }
+            n++;
+        }
     closedir(list);
     qsort(names, n, sizeof *names, by_name);
     if (!n) diag_error(d, "%s: no .csv file in it", dir);
@@ -189,11 +195,13 @@ static size_t csv_names(arena *a, const char *dir, const char **names, diag *d) 
 static bool shipped_lines(map *lines, arena *a, diag *d) {
     const char *names[FILES_MAX];
     char *data = perf_data_dir(a, d), *dir = data ? path_join(a, data, "validation") : NULL;
+    if (data && !dir) return diag_oom(d, data);
     size_t n = dir ? csv_names(a, dir, names, d) : 0;
     for (size_t i = 0; i < n; i++) {
         str text;
         const char *path = path_join(a, dir, names[i]);
-        if (!path || !file_read_all(a, path, CSV_BYTES_MAX, &text, d)) return false;
+        if (!path) return diag_oom(d, names[i]);
+        if (!file_read_all(a, path, CSV_BYTES_MAX, &text, d)) return false;
         while (text.n)
             if (!map_put(lines, next_line(&text), 1)) return diag_oom(d, path);
     }
@@ -210,7 +218,8 @@ bool perf_validate_dir(perf_validation *v, arena *a, const char *dir, diag *d) {
     for (size_t i = 0; ok && i < n; i++) {
         str text;
         const char *path = path_join(a, dir, names[i]);
-        ok = path && file_read_all(a, path, CSV_BYTES_MAX, &text, d) && read_rows(&r, names[i], text);
+        ok = path ? file_read_all(a, path, CSV_BYTES_MAX, &text, d) && read_rows(&r, names[i], text)
+                  : diag_oom(d, names[i]);
     }
     map_free(&lines);
     return ok;
