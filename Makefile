@@ -18,7 +18,7 @@ CFLAGS   = -std=gnu11 -D_GNU_SOURCE $(OPT) -g -ffp-contract=off -fno-math-errno 
 LDLIBS   = $(PKG_LIBS) -lm -pthread $(EXTRA)
 
 # Folders of the library, lowest level first (ARCHITECTURE.md).
-FOLDERS  = base isa csl wse llm map host debug api perf cluster
+FOLDERS  = base isa csl wse llm map host debug api perf audit cluster
 LIB_SRC := $(foreach d,$(FOLDERS),$(wildcard $(d)/*.c))
 CLI_SRC := $(wildcard cli/*.c)
 TOOLS   := $(patsubst tools/%.c,$(BIN)/ingot-%,$(wildcard tools/*.c))
