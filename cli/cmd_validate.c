@@ -1,4 +1,5 @@
-/* ingot validate: predictions against published measurements (validate_world.c), and, with --cycles, our machine's cycles against published ones.
+/* ingot validate: predictions against published measurements (validate_world.c), and, with --cycles, our machine's cycles against published ones;
+ * with --kernels, predicted against simulated cycles (validate_kernels.c).
  *
  * A row of data/validation/cycles.json names a program of validation/, its parameters, a wafer and a profile, and the
  * published count with its source. The program is compiled and run; all PEs start `main` in the same cycle and leave
@@ -8,6 +9,7 @@
 #include "api/api.h"
 #include "base/file.h"
 #include "cli/cli.h"
+#include "cli/validate_kernels.h"
 #include "cli/validate_world.h"
 #include "csl/csl.h"
 #include "wse/wse.h"
@@ -16,16 +18,18 @@
 #include <math.h>
 
 typedef struct {
-    bool cycles, json, summary, out;
+    bool cycles, kernels, json, summary, out;
     const char *data;
 } validate_args;
 
 const cli_option cmd_validate_options[] = {
     OPTION_FLAG_ROW(0, "cycles", validate_args, cycles, "simulated cycles instead: run the rows of published cycle counts"),
+    OPTION_FLAG_ROW(0, "kernels", validate_args, kernels,
+                    "predicted against simulated cycles of our kernels at a grid of sizes"),
     OPTION_FLAG_ROW(0, "summary", validate_args, summary, "one line for each machine and metric, without the rows"),
     OPTION_FLAG_ROW(0, "out-of-scope", validate_args, out, "name every row that is out of scope"),
     OPTION_STRING_ROW(0, "data", validate_args, data, "DIR|FILE", NULL,
-                      "CSV files of this folder instead of data/validation; with --cycles: a file instead of cycles.json"),
+                      "CSV files of this folder instead of data/validation; with --cycles or --kernels: a file"),
     OPTION_FLAG_ROW(0, "json", validate_args, json, "print JSON"),
     OPTIONS_END,
 };
@@ -194,6 +198,7 @@ int cmd_validate(cli *c, int argc, char **argv) {
     str text;
     json_error_t why;
     if (!cli_parse(c, argc, argv, &a)) return c->status;
+    if (a.kernels) return validate_kernels(c, &(validate_kernels_args){a.data, a.json, a.summary});
     if (!a.cycles) return validate_world(c, &(validate_world_args){a.data, a.json, a.summary, a.out});
     char *root = api_root(c->memory, c->d);
     const char *name = !root ? NULL : a.data ? a.data : arena_printf(c->memory, "%s/data/validation/cycles.json", root);

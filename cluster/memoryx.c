@@ -4,6 +4,7 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
@@ -242,4 +243,13 @@ bool memoryx_accept(const char *model_path, memoryx_progress progress, diag *d) 
     if (f) close_file(&f->base);
     llm_model_free(m);
     return ok;
+}
+
+void memoryx_forget(const llm_model *m) {
+    arena *a = arena_new(0);
+    diag *quiet = diag_new();
+    const char *path = a && quiet ? manifest_path(a, m, quiet) : NULL;
+    if (path) unlink(path);
+    arena_free(a);
+    diag_free(quiet);
 }

@@ -20,6 +20,9 @@ llm_store *memoryx_open_file(const llm_model *m, memoryx_progress progress, diag
 /* Records the file's present content as right: after it was replaced on purpose. */
 bool memoryx_accept(const char *model_path, memoryx_progress progress, diag *d);
 
+/* Drops the record of a file that is about to go. */
+void memoryx_forget(const llm_model *m);
+
 /* The record's reader, for tests and fuzzing: fills hashes[tensor][chunk] and headers[file] of a model of these shapes.
  */
 bool memoryx_parse_manifest(const llm_model *m, str json, uint64_t **hashes, uint64_t *headers, diag *d);

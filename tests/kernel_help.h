@@ -9,6 +9,7 @@
 #include "base/rng.h"
 #include "csl/csl.h"
 #include "host/host.h"
+#include "perf/wafer_kernels.h"
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -131,22 +132,22 @@ static inline double kernel_size(const double *v, uint64_t n) {
     return size;
 }
 
-/* kernels/mesh/README.md: the sum of vectors of n numbers along a line of `pes` in groups of `group` toward PE `root`,
- * and the copy from it. */
-static inline double line_sum(double n, double pes, double group, double root) {
-    if (root > 0) return line_sum(n, fmax(pes - root, root + 1), group, 0) + n + 15;
-    if (pes == 1) return 0;
-    if (group >= pes) return 7 * (pes - 1) + n + 12;
-    double in_group = group > 1 ? 7 * (group - 1) + n : 0;
-    return in_group + (ceil(pes / group) - 1) * (2 * group + 5) + n + 20;
-}
-static inline double line_copy(double n, double pes, double root) {
-    return pes == 1 ? 0 : 2 * fmax(pes - 1 - root, root) + n + 19;
+/* The predictor's cycles for these parameters of a layout, and for a call (may be NULL). */
+static inline double kernel_formula(const char *folder, const csl_param *params, const perf_kernel_sizes *call) {
+    perf_kernel_sizes s = call ? *call : (perf_kernel_sizes){0};
+    for (const csl_param *p = params; p->name; p++) {
+        double *size = perf_kernel_size(&s, p->name);
+        if (!size) fail_msg("perf/wafer_kernels.h does not know '%s'", p->name);
+        *size = (double)p->value;
+    }
+    return perf_kernel_cycles(folder, &s);
 }
 
 /* The README's row of these parameters: `| p | p | ... | measured | formula |`. Both and the run agree within 10 %.
  * KERNEL_NOTES=1 prints the rows as they are now. */
-static inline void kernel_note(const kernel *k, const char *folder, const csl_param *params, double formula) {
+static inline void kernel_note(const kernel *k, const char *folder, const csl_param *params,
+                               const perf_kernel_sizes *call) {
+    double formula = kernel_formula(folder, params, call);
     char path[128], row[512] = "|";
     snprintf(path, sizeof path, "kernels/%s/README.md", folder);
     for (const csl_param *p = params; p->name; p++) {

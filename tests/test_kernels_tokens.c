@@ -20,12 +20,6 @@ static void table_place(kernel *k, const table_shape *s, const char *name, const
 
 /* ---- embedding ---- */
 
-static double embedding_cycles(const table_shape *s, double n) {
-    double moved = n * s->d_tile;
-    return 165 + line_copy(n, s->h, s->root_y) + line_copy(n, s->w, s->root_x) + moved / 4 + n * 17 +
-           line_sum(moved, s->h, s->column_group, s->root_y);
-}
-
 static void embedding_case(table_shape s, uint32_t tokens, uint32_t rows, uint32_t d) {
     const csl_param params[] = {{"width", s.w},
                                 {"height", s.h},
@@ -51,7 +45,7 @@ static void embedding_case(table_shape s, uint32_t tokens, uint32_t rows, uint32
             kernel_f32 *x = kernel_float(&k, j / s.d_tile, s.root_y, "x", tokens * s.d_tile);
             assert_true((double)x[i * s.d_tile + j % s.d_tile] == v[asked[i] * d + j]);
         }
-    kernel_note(&k, "embedding", params, embedding_cycles(&s, tokens));
+    kernel_note(&k, "embedding", params, NULL);
     mem_free(v);
     kernel_free(&k);
 }
@@ -66,14 +60,6 @@ static void embedding(void **state) {
 }
 
 /* ---- lm_head ---- */
-
-static double lm_head_cycles(const table_shape *s, double best) {
-    double h = s->h,
-           scan = s->rows_tile > 6 ? 60 + 2.2 * s->rows_tile + 65 * log2(s->rows_tile / 6.0) : 15 * s->rows_tile;
-    double round = 2 * (line_sum(1, h, s->column_group, s->root_y) + line_copy(1, h, s->root_y)) + 200 + scan;
-    return 300 + line_copy(ceil(s->d_tile / 2.0), h, s->root_y) + s->d_tile * (7.3 + ceil(s->rows_tile / 4.0)) +
-           line_sum(s->rows_tile, s->w, s->row_group, s->root_x) + s->w + h - 2 + best * round;
-}
 
 static void lm_head_case(table_shape s, uint32_t vocab, uint32_t best, uint32_t d) {
     const csl_param params[] = {{"width", s.w},
@@ -114,7 +100,7 @@ static void lm_head_case(table_shape s, uint32_t vocab, uint32_t best, uint32_t 
         assert_true((double)kernel_float(&k, s.root_x, s.root_y, "values", best)[n] == want[first]);
         want[first] = -INFINITY;
     }
-    kernel_note(&k, "lm_head", params, lm_head_cycles(&s, best));
+    kernel_note(&k, "lm_head", params, NULL);
     mem_free(v), mem_free(x), mem_free(want);
     kernel_free(&k);
 }
@@ -134,28 +120,6 @@ static void lm_head(void **state) {
 typedef struct {
     uint32_t w, units, unit_rows, row_group, group, head, slots, queries, qk_norm, root_x, root_y;
 } attention_shape;
-
-/* Slots that PE `number` of a unit goes through in a call: n positions behind `before`. */
-static double attention_kept(const attention_shape *s, double number, double n, double before) {
-    double kept = 0;
-    for (uint32_t i = 0; i < n; i++)
-        if (before + i >= number) kept += floor((before + i - number) / (s->w * s->unit_rows)) + 1;
-    return kept;
-}
-
-static double attention_cycles(const attention_shape *s, double n, double before) {
-    double fresh = (s->group + 2) * s->head, heads = n * s->group, out = heads * (s->head + 1);
-    double halved = s->head > 16 ? 20 * ceil(log2(s->head / 16.0)) : 0, score = 2 * fmin(s->head, 16) + halved;
-    double slot = 35 + 0.25 * s->head + s->group * (210 + 2.5 * s->head + score);
-    double norms = s->qk_norm ? n * (s->group + 1) * (220 + 8.3 * s->head) : 0;
-    double root = norms + slot * attention_kept(s, s->root_y * s->w + s->root_x, n, before);
-    double most = line_sum(heads, s->w, s->row_group, s->root_x) + line_copy(heads, s->w, s->root_x) +
-                  line_sum(heads, s->unit_rows, s->unit_rows, s->root_y) + line_copy(heads, s->unit_rows, s->root_y);
-    double enter = 338 + 0.68 * fresh + line_copy(fresh, s->unit_rows, s->root_y) + line_copy(fresh, s->w, s->root_x);
-    return 440 + n * enter + fmax(root, slot * attention_kept(s, 0, n, before)) + most +
-           heads * (217 + 4.26 * s->head) + line_sum(out, s->w, s->row_group, s->root_x) +
-           line_sum(out, s->unit_rows, s->unit_rows, s->root_y);
-}
 
 static double *attention_head(double *qkv, const attention_shape *s, uint32_t position, uint32_t unit, uint32_t head) {
     return qkv + ((uint64_t)(position * s->units + unit) * (s->group + 2) + head) * s->head;
@@ -265,12 +229,12 @@ static void attention_case(attention_shape s) {
     attention_run(&k, &s, given, qkv, context / 3 + 1);
     attention_run(&k, &s, given, qkv, 0);
     noted[12].value = 1; /* the last call, with a full cache */
-    kernel_note(&k, "attention", noted, attention_cycles(&s, 1, context - 1));
+    kernel_note(&k, "attention", noted, &(perf_kernel_sizes){.before = context - 1});
     noted[12].value = s.queries;
     for (uint32_t pe = 0; pe < s.w * s.units * s.unit_rows; pe++)
         *kernel_half(&k, pe % s.w, pe / s.w, "position", 1) = 0;
     attention_call(&k, &s, given, 0, s.queries, 0);
-    if (s.queries > 1) kernel_note(&k, "attention", noted, attention_cycles(&s, s.queries, 0));
+    if (s.queries > 1) kernel_note(&k, "attention", noted, NULL);
     mem_free(given), mem_free(qkv);
     kernel_free(&k);
 }
