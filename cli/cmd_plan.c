@@ -59,8 +59,10 @@ static void shape_text(const page *g) {
                 p->mlp_width, p->vocab, p->tied ? " (tied)" : "");
     strbuf_addf(g->out, "wafer      %s (%s), fabric of %u x %u PEs; policy %s, context %u\n", g->w->name, g->w->profile,
                 p->fabric_width, p->fabric_height, p->policy, p->context);
-    strbuf_addf(g->out, "layer      %u columns x %u rows (%u KV heads x %u rows), sums in groups of %u columns\n",
-                p->width, p->rows, p->units, p->unit_rows, p->row_group);
+    strbuf_addf(g->out,
+                "layer      %u columns x %u rows (%u KV heads x %u rows), sums toward column %u in groups of %u%s\n",
+                p->width, p->rows, p->units, p->unit_rows, p->row_root, p->row_group,
+                p->norm_late ? ", norms behind the products" : "");
     strbuf_addf(g->out, "head       %u columns x %u rows, %u rows of the vocabulary on a PE\n", p->width, p->head_rows,
                 p->vocab_tile);
     strbuf_addf(g->out, "PEs        %llu on %u wafer%s, %.1f %% of %s\n", (unsigned long long)p->pes, p->wafer_count,
@@ -156,11 +158,13 @@ static void print_json(const page *g) {
         g->out,
         ", \"machine\": \"%s\", \"profile\": \"%s\", \"policy\": \"%s\", \"context\": %u, \"clock_hz\": %.9g,\n"
         "\"layers\": %u, \"columns\": %u, \"layer_rows\": %u, \"units\": %u, \"unit_rows\": %u, \"row_group\": %u, "
-        "\"head_rows\": %u, \"pes\": %llu,\n\"tiles\": {\"d\": %u, \"qkv\": %u, \"o\": %u, \"mlp\": %u, \"vocab\": %u, "
+        "\"row_root\": %u, \"norm_late\": %s, \"head_rows\": %u, \"pes\": %llu,\n\"tiles\": {\"d\": %u, \"qkv\": %u, "
+        "\"o\": %u, \"mlp\": %u, \"vocab\": %u, "
         "\"slots\": %u}, \"padding\": {\"layer\": %.6g, \"head\": %.6g}",
         g->w->name, g->w->profile, p->policy, p->context, g->w->clock_hz, p->layers, p->width, p->rows, p->units,
-        p->unit_rows, p->row_group, p->head_rows, (unsigned long long)p->pes, p->d_tile, p->qkv_tile, p->o_tile,
-        p->mlp_tile, p->vocab_tile, p->slots, p->padding.layer, p->padding.head);
+        p->unit_rows, p->row_group, p->row_root, p->norm_late ? "true" : "false", p->head_rows,
+        (unsigned long long)p->pes, p->d_tile, p->qkv_tile, p->o_tile, p->mlp_tile, p->vocab_tile, p->slots,
+        p->padding.layer, p->padding.head);
     wafers_json(g);
     strbuf_adds(g->out, ",\n\"memory_bytes\": {");
     memory_json(g, "layer", &p->layer_memory);

@@ -17,6 +17,7 @@ static uint32_t common_params(const wafer *w, csl_param *out) {
         {"width", p->width},
         {"units", p->units},
         {"unit_rows", p->unit_rows},
+        {"row_root", p->row_root},
         {"layers", p->streamed ? p->layers : w->part.layers},
         {"d_model", p->d_model},
         {"d_tile", p->d_tile},
@@ -29,6 +30,7 @@ static uint32_t common_params(const wafer *w, csl_param *out) {
         {"activation", p->activation},
         {"rope", p->rope_style != ROPE_NONE},
         {"norm", p->norm},
+        {"norm_late", p->norm_late},
         {"eps_bits", f32_bits(p->eps)},
         {"qk_norm", p->qk_norm},
         {"post_norm", p->post_norm},
@@ -177,7 +179,7 @@ void wafer_rewind(wafer *w, uint32_t position) {
 
 static uint16_t *first_head_pe(wafer *w, wafer_symbol s) {
     while (w->next) w = w->next;
-    return wafer_at(w, 0, wafer_first_head_row(w), s);
+    return wafer_at(w, w->plan.row_root, wafer_first_head_row(w), s);
 }
 
 static int32_t read_i32(const uint16_t *at, uint32_t i) {
@@ -304,7 +306,8 @@ static void read_logits(wafer *w, float *logits) {
     float cap = w->model->config.logit_softcap;
     for (uint32_t k = 0; k < p->vocab; k++) {
         uint32_t row = wafer_first_head_row(w) + k / p->vocab_tile;
-        memcpy(&logits[k], wafer_at(w, 0, row, WAFER_LOGITS) + 2 * (size_t)(k % p->vocab_tile), sizeof *logits);
+        memcpy(&logits[k], wafer_at(w, p->row_root, row, WAFER_LOGITS) + 2 * (size_t)(k % p->vocab_tile),
+               sizeof *logits);
         if (cap > 0) logits[k] = cap * tanhf(logits[k] / cap);
     }
 }

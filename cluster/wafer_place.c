@@ -269,7 +269,7 @@ static bool place_unit_bias(reader *r, uint32_t top, const llm_tensor *t, uint64
     for (uint64_t k = 0; k < p->units * n; k++) {
         uint64_t in_unit = row_in_unit(p, base, k % n);
         uint32_t y = top + (uint32_t)(k / n * p->unit_rows + in_unit / p->qkv_tile);
-        put_f32(target(r, 0, y, WAFER_B_QKV), in_unit % p->qkv_tile, v[first + k]);
+        put_f32(target(r, p->row_root, y, WAFER_B_QKV), in_unit % p->qkv_tile, v[first + k]);
     }
     return true;
 }
@@ -279,7 +279,7 @@ static bool place_up_bias(reader *r, uint32_t top, const llm_tensor *t, uint32_t
     const float *v = t ? read_row(r, t, 0) : NULL;
     if (!v) return !t;
     for (uint32_t k = 0; k < p->mlp_width; k++)
-        put_f32(target(r, 0, top + k / p->mlp_tile, WAFER_B_UP), second + k % p->mlp_tile, v[k]);
+        put_f32(target(r, p->row_root, top + k / p->mlp_tile, WAFER_B_UP), second + k % p->mlp_tile, v[k]);
     return true;
 }
 

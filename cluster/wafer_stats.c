@@ -38,10 +38,10 @@ void wafer_clear_spent(wafer *w) {
         }
 }
 
-/* Mean over the first `columns` PEs of row y, added to out. The first row of a region is on the way of every sum: what
- * it took is what the region took. */
-static void add_spent(wafer *w, uint32_t y, uint32_t columns, double *out, int phases) {
-    for (uint32_t x = 0; x < columns; x++) {
+/* Mean over `columns` PEs of row y from `first` on, added to out. The first row of a region is on the way of every sum:
+ * what it took is what the region took. */
+static void add_spent(wafer *w, uint32_t y, uint32_t first, uint32_t columns, double *out, int phases) {
+    for (uint32_t x = first; x < first + columns; x++) {
         uint32_t spent[SPENT];
         const uint16_t *at = wafer_at(w, x, y, WAFER_SPENT);
         if (!at) continue;
@@ -53,16 +53,18 @@ static void add_spent(wafer *w, uint32_t y, uint32_t columns, double *out, int p
 /* With streamed weights one program does all: its phases are sums over layers already, and the head's are its last. */
 static void add_streamed(wafer *w, wafer_work *to) {
     double all[SPENT] = {0};
-    add_spent(w, 0, w->plan.width, all, SPENT);
+    add_spent(w, 0, 0, w->plan.width, all, SPENT);
     for (int i = 0; i < PLAN_PHASES; i++) to->layer[i] += all[i];
     to->head[PLAN_HEAD_MULTIPLY] += all[PLAN_PHASES];
     to->head[PLAN_HEAD_SUM] += all[PLAN_PHASES + 1];
 }
 
 static void add_resident(wafer *w, wafer_work *to) {
-    for (uint32_t i = 0; i < w->part.layers; i++) add_spent(w, i * w->plan.rows, w->plan.width, to->layer, PLAN_PHASES);
+    for (uint32_t i = 0; i < w->part.layers; i++)
+        add_spent(w, i * w->plan.rows, 0, w->plan.width, to->layer, PLAN_PHASES);
     if (!w->part.head) return;
-    add_spent(w, wafer_first_head_row(w), 1, to->head, PLAN_HEAD_PHASES_COUNT); /* column 0 alone chooses */
+    add_spent(w, wafer_first_head_row(w), w->plan.row_root, 1, to->head,
+              PLAN_HEAD_PHASES_COUNT); /* the roots alone choose */
 }
 
 static void add_counters(wse_counters *to, const wse_counters *now, const wse_counters *before) {

@@ -4,6 +4,7 @@
  *   sum along n PEs, L elements      CALL_CYCLES + CHAIN_CYCLES n + L; in groups of g the heads' chain begins when the
  *                                    groups' are through: CALL_CYCLES + CHAIN_CYCLES (g + n / g) + hop (n - g) + 2 L
  *   copy to n PEs                    CALL_CYCLES + hop n + L
+ *   rows with the root in the middle half as many PEs, and L more where the two sides meet
  *   matrix tile of I inputs          TILE_CYCLES + I (COLUMN_CYCLES + outputs / rate of @fmachs)
  *   attention, slot and query head   SLOT_CYCLES + 6 head_size: four of them for the score, two to weigh
  *   activation, element              ELEMENT_CYCLES, of which exp is the most; the PEs of a row share its elements
@@ -23,8 +24,11 @@ enum {
     SLOT_CYCLES = 270,
     ELEMENT_CYCLES = 190,
     NORM_CYCLES = 330,  /* square root, divisions, operations whose length is 1 */
+    BLOCK_CYCLES = 90,  /* powers of two of a block */
+    LATE_CYCLES = 330,  /* the same as NORM_CYCLES, on the root alone */
+    PIECE_CYCLES = 130, /* a division, a vector operation and what is around them */
     EMBED_CYCLES = 300, /* conversions of a token's number, looking for its row */
-    CHOICE_CYCLES = 8, /* a logit: on the way to the best one, on the PE that has it */
+    CHOICE_CYCLES = 8,  /* a logit: on the way to the best one, on the PE that has it */
 };
 #define COLUMN_CYCLES 7.5 /* of one input in @map: no descriptor is loaded anew */
 
@@ -51,23 +55,65 @@ static double sum_and_copy(const isa_wafer *w, double pes, double group, double 
     return chain(w, pes, group, length) + copy(w, pes, length);
 }
 
+/* Along a row, both sides of its root at a time; the root adds one side after the other. */
+static double row_copy(const plan *p, const isa_wafer *w, double length) {
+    return copy(w, p->width - p->row_root, length);
+}
+
+static double row_sum(const plan *p, const isa_wafer *w, double length) {
+    double side = p->row_root ? vector_op(w, ISA_D_FADDS, length) : 0;
+    return chain(w, p->width - p->row_root, p->row_group, length) + side;
+}
+
+static double row_sum_and_copy(const plan *p, const isa_wafer *w, double length) {
+    return row_sum(p, w, length) + row_copy(p, w, length);
+}
+
 /* CHAIN (g + n / g) - hop g is least where g = sqrt(n CHAIN / (CHAIN - hop)); whole numbers near it are tried. */
-uint32_t plan_row_group(const plan *p, const isa_wafer *w) {
-    double even =
-        w->hop_cycles < CHAIN_CYCLES ? sqrt((double)p->width * CHAIN_CYCLES / (CHAIN_CYCLES - w->hop_cycles)) : 1;
+static uint32_t even_group(const plan *p, const isa_wafer *w) {
+    double side = p->width - p->row_root;
+    double even = w->hop_cycles < CHAIN_CYCLES ? sqrt(side * CHAIN_CYCLES / (CHAIN_CYCLES - w->hop_cycles)) : 1;
     uint32_t best = p->width, from = even > 4 ? (uint32_t)even - 3 : 2;
-    for (uint32_t g = from; g < from + 7 && g < p->width; g++)
-        if (chain(w, p->width, g, p->up_tile) < chain(w, p->width, best, p->up_tile)) best = g;
+    for (uint32_t g = from; g < from + 7 && g < side; g++)
+        if (chain(w, side, g, p->up_tile) < chain(w, side, best, p->up_tile)) best = g;
     return best;
+}
+
+void plan_set_sums(plan *p, const isa_wafer *w, uint32_t group, uint32_t sums) {
+    plan best = *p, try = *p;
+    double least = 0;
+    for (uint32_t i = sums ? sums - 1 : 0; i < (sums ? sums : 4); i++) {
+        plan_cycles c;
+        try.row_root = i & 1 ? p->width / 2 : 0;
+        try.norm_late = (i & 2) && !p->norm; /* layer norm cannot */
+        try.row_group = !group ? even_group(&try, w) : group < p->width ? group : p->width;
+        plan_cycles_at(&try, w, p->context / 2, &c);
+        if (least == 0 || c.layer_total < least) best = try, least = c.layer_total;
+    }
+    *p = best;
 }
 
 /* Of `tokens` at once: their sums travel together. */
 static double norm(const plan *p, const isa_wafer *w, double tokens) {
     double own = 3 * vector_op(w, ISA_D_FMULS, p->d_tile) + vector_op(w, ISA_D_FMOVS, p->d_tile) +
                  vector_op(w, ISA_D_FS2H, p->d_tile) + NORM_CYCLES;
-    double n = tokens * own + sum_and_copy(w, p->width, p->row_group, tokens);
-    if (p->norm) n += tokens * vector_op(w, ISA_D_FMULS, p->d_tile) + sum_and_copy(w, p->width, p->row_group, tokens);
+    double n = tokens * own + row_sum_and_copy(p, w, tokens);
+    if (p->norm) n += tokens * vector_op(w, ISA_D_FMULS, p->d_tile) + row_sum_and_copy(p, w, tokens);
     return n;
+}
+
+/* One that a product follows: the division may be left to it. */
+static double norm_before(const plan *p, const isa_wafer *w, double tokens) {
+    if (!p->norm_late) return norm(p, w, tokens);
+    return tokens * (4 * vector_op(w, ISA_D_FMULS, p->d_tile) + vector_op(w, ISA_D_FS2H, p->d_tile) + BLOCK_CYCLES);
+}
+
+/* The sum of such a product, `length` elements a token. */
+static double join(const plan *p, const isa_wafer *w, double tokens, double length) {
+    if (!p->norm_late) return row_sum_and_copy(p, w, tokens * length);
+    double scale = 2 * vector_op(w, ISA_D_FMULS, length) + LATE_CYCLES;
+    if (p->bias) scale += vector_op(w, ISA_D_FADDS, length);
+    return row_sum(p, w, tokens * (length + 1)) + tokens * scale + row_copy(p, w, tokens * length);
 }
 
 static double attention(const plan *p, uint32_t position) {
@@ -75,13 +121,13 @@ static double attention(const plan *p, uint32_t position) {
     return slots * p->group * (SLOT_CYCLES + 6.0 * p->head_size);
 }
 
-/* Maxima, then weighted sums: along the rows to column 0, down it to the unit's first row, and back. */
+/* Maxima, then weighted sums: along the rows to their roots, down that column to the unit's first row, and back. */
 static double attention_sums(const plan *p, const isa_wafer *w) {
     double out = (double)p->unit_rows * p->o_tile + p->group;
-    double maxima =
-        sum_and_copy(w, p->width, p->row_group, p->group) + sum_and_copy(w, p->unit_rows, p->unit_rows, p->group);
-    return maxima + chain(w, p->width, p->row_group, out) + sum_and_copy(w, p->unit_rows, p->unit_rows, out) +
-           p->group * (2 * VECTOR_CYCLES + vector_op(w, ISA_D_FMULS, p->head_size)) + copy(w, p->width, p->o_tile);
+    double pieces = 1 + floor((p->o_tile - 1.0) / p->head_size);
+    double maxima = row_sum_and_copy(p, w, p->group) + sum_and_copy(w, p->unit_rows, p->unit_rows, p->group);
+    return maxima + row_sum(p, w, out) + sum_and_copy(w, p->unit_rows, p->unit_rows, out) + pieces * PIECE_CYCLES +
+           p->o_tile + row_copy(p, w, p->o_tile);
 }
 
 /* A row turns its own part, and its table by one step; then it stands among zeros, ready to be gathered. */
@@ -99,19 +145,17 @@ static void layer(const plan *p, const isa_wafer *w, uint32_t position, double t
     double unit = (double)p->unit_rows * p->qkv_tile, slice = ceil((double)p->mlp_tile / p->width);
     double d = tokens * p->d_tile;
     out[PLAN_WAIT] = w->hop_cycles * p->rows + d + copy(w, p->rows, d);
-    out[PLAN_NORM] = (2 + 2.0 * p->post_norm) * norm(p, w, tokens);
+    out[PLAN_NORM] = 2 * norm_before(p, w, tokens) + 2.0 * p->post_norm * norm(p, w, tokens);
     out[PLAN_QKV] = tokens * tile(w, p->d_tile, p->qkv_tile);
-    out[PLAN_QKV_SUM] = sum_and_copy(w, p->width, p->row_group, tokens * p->qkv_tile) +
-                        tokens * sum_and_copy(w, p->unit_rows, p->unit_rows, unit);
+    out[PLAN_QKV_SUM] = join(p, w, tokens, p->qkv_tile) + tokens * sum_and_copy(w, p->unit_rows, p->unit_rows, unit);
     out[PLAN_ROPE] = tokens * rope(p, w);
     out[PLAN_ATTENTION] = tokens * attention(p, position);
     out[PLAN_ATTENTION_SUM] = tokens * attention_sums(p, w);
     out[PLAN_O] = tokens * tile(w, p->o_tile, p->d_tile);
     out[PLAN_O_SUM] = sum_and_copy(w, p->rows, p->unit_rows, d) + vector_op(w, ISA_D_FADDS, d);
     out[PLAN_UP] = tokens * tile(w, p->d_tile, p->up_tile);
-    out[PLAN_UP_SUM] = sum_and_copy(w, p->width, p->row_group, tokens * p->up_tile);
-    out[PLAN_ACTIVATION] =
-        tokens * ELEMENT_CYCLES * slice + sum_and_copy(w, p->width, p->row_group, tokens * p->mlp_tile);
+    out[PLAN_UP_SUM] = join(p, w, tokens, p->up_tile);
+    out[PLAN_ACTIVATION] = tokens * ELEMENT_CYCLES * slice + row_sum_and_copy(p, w, tokens * p->mlp_tile);
     out[PLAN_DOWN] = tokens * tile(w, p->mlp_tile, p->d_tile);
     out[PLAN_DOWN_SUM] = chain(w, p->rows, p->unit_rows, d) + vector_op(w, ISA_D_FADDS, d);
 }
@@ -121,10 +165,10 @@ static void head(const plan *p, const isa_wafer *w, double out[PLAN_HEAD_PHASES_
     out[PLAN_HEAD_WAIT] = w->hop_cycles * p->rows + p->d_tile + copy(w, p->head_rows, p->d_tile);
     out[PLAN_HEAD_NORM] = norm(p, w, 1);
     out[PLAN_HEAD_MULTIPLY] = tile(w, p->d_tile, p->vocab_tile);
-    out[PLAN_HEAD_SUM] = chain(w, p->width, p->row_group, p->vocab_tile);
+    out[PLAN_HEAD_SUM] = row_sum(p, w, p->vocab_tile);
     out[PLAN_HEAD_ARGMAX] = (double)CHOICE_CYCLES * p->vocab_tile + 2 * chain(w, p->head_rows, p->unit_rows, 1) +
                             copy(w, p->head_rows, 1) + vector_op(w, ISA_D_FMAXS, p->vocab_tile);
-    out[PLAN_HEAD_EMBED] = EMBED_CYCLES + copy(w, p->head_rows, 1) + copy(w, p->width, 1) +
+    out[PLAN_HEAD_EMBED] = EMBED_CYCLES + copy(w, p->head_rows, 1) + row_copy(p, w, 1) +
                            chain(w, p->head_rows, p->unit_rows, p->d_tile) + w->hop_cycles * strip + p->d_tile;
 }
 
@@ -157,7 +201,7 @@ void plan_streamed_cycles(const plan *p, const isa_wafer *w, uint32_t position, 
     out->head[PLAN_HEAD_NORM] = norm(p, w, 1) + copy(w, p->rows, p->d_tile) + arrival(p, w, p->d_tile);
     out->head[PLAN_HEAD_MULTIPLY] =
         slower(tile(w, p->d_tile, p->vocab_tile), arrival(p, w, (double)p->d_tile * p->vocab_tile / 2));
-    out->head[PLAN_HEAD_SUM] = chain(w, p->width, p->row_group, p->vocab_tile);
+    out->head[PLAN_HEAD_SUM] = row_sum(p, w, p->vocab_tile);
     for (int i = 0; i < PLAN_HEAD_PHASES_COUNT; i++) out->head_total += out->head[i];
     out->token = p->layers * out->layer_total + out->head_total;
     out->prompt = p->layers * streamed_layer(p, w, position, p->tokens, pass);

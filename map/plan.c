@@ -195,7 +195,7 @@ static void try_layer(search *s, plan *p) {
     plan_layer_memory(p, s->wafer, &p->layer_memory);
     if (!s->nearest.width || p->layer_memory.total < s->nearest.layer_memory.total) s->nearest = *p;
     if (!fits(&p->layer_memory)) return;
-    if (!s->options->row_group) p->row_group = plan_row_group(p, s->wafer);
+    plan_set_sums(p, s->wafer, s->options->row_group, s->options->sums);
     uint32_t n = head_choices(s, p, heads);
     for (uint32_t i = 0; i < n; i++) try_head(s, p, heads[i]);
 }
@@ -222,7 +222,6 @@ static void run(search *s) {
             plan before = p;
             plan_set_layer_tiles(&p, width, unit_rows);
             if (unit_rows > low && same_tiles(&before, &p)) continue;
-            p.row_group = o->row_group && o->row_group < width ? o->row_group : width;
             try_layer(s, &p);
         }
     }

@@ -42,7 +42,8 @@ typedef struct {
     uint32_t context;                                  /* tokens; 0 = the model's, at most PLAN_CONTEXT_DEFAULT */
     const char *policy;                                /* a row of plan_policies; NULL = the first */
     uint32_t columns, unit_rows, head_rows, row_group; /* 0 = searched */
-    uint32_t wafers_max;                               /* 0 = as many as it takes */
+    uint32_t sums;       /* 0 = searched; else 1 + (1: rows are summed toward their middle) + (2: norm_late) */
+    uint32_t wafers_max; /* 0 = as many as it takes */
     bool streamed;       /* weights come from outside, layer by layer */
     bool sparse;         /* streamed: only those that are not zero */
     uint32_t tokens;     /* streamed: tokens of a pass, at most PLAN_TOKENS_MAX; 0 = PLAN_TOKENS_DEFAULT */
@@ -115,6 +116,8 @@ typedef struct {
     uint32_t window; /* of windowed layers; 0 = none */
     /* the layout */
     uint32_t width, unit_rows, rows, row_group, head_rows;
+    uint32_t row_root; /* the column that sums of rows run to: the first or the middle one */
+    bool norm_late;    /* RMS norms divide the products behind them, and need no sums of their own */
     uint32_t d_tile, qkv_tile, o_tile, mlp_tile, up_tile, slots;
     uint32_t table_rows, vocab_tile, steps_max;
     /* streamed: tokens of a pass; tables of angles; words of the stream for a PE when no weight is left out */
@@ -150,7 +153,8 @@ uint32_t plan_vocab_tile_max(const plan *p,
                              const isa_wafer *w); /* rows of the table that a PE has room for; 0 = none */
 
 void plan_cycles_at(const plan *p, const isa_wafer *w, uint32_t position, plan_cycles *out);
-uint32_t plan_row_group(const plan *p, const isa_wafer *w); /* the fastest way to cut its rows into groups */
+/* The fastest ways to cut its rows into groups (unless `group` says which), toward which column, and when to divide. */
+void plan_set_sums(plan *p, const isa_wafer *w, uint32_t group, uint32_t sums);
 
 static inline uint32_t plan_tiles(uint64_t n, uint64_t parts) { return (uint32_t)((n + parts - 1) / parts); }
 #endif

@@ -28,7 +28,6 @@ static void set_tiles(plan *p, uint32_t width, uint32_t unit_rows) {
     p->mlp_tile = even(p->mlp_tile);
     p->up_tile = p->gated ? 2 * p->mlp_tile : p->mlp_tile;
     p->vocab_tile = even(plan_tiles(p->vocab, p->rows));
-    p->row_group = width;
     p->head_rows = p->rows; /* the vocabulary is cut over all of them */
     uint32_t d = p->d_tile, vectors = d * (2 + 2 * (p->norm != 0) + 2 * p->post_norm);
     if (p->bias) vectors += p->qkv_tile + p->up_tile + 2 * d;
@@ -60,6 +59,7 @@ static void search(const plan *start, const isa_wafer *w, const plan_options *o,
     for (uint32_t width = from; width <= to && width <= WIDTH_MAX; width++)
         for (uint32_t unit_rows = low; unit_rows <= high; unit_rows++) {
             set_tiles(&p, width, unit_rows);
+            plan_set_sums(&p, w, width, o->sums);
             plan_streamed_memory(&p, w, &p.layer_memory);
             if (least->width == 0 || p.layer_memory.total < least->layer_memory.total) *least = p;
             if (p.layer_memory.total > p.layer_memory.limit) continue;

@@ -179,6 +179,22 @@ static void test_gpt2(void **state) {
     check_family(&o, &(plan_options){.context = CONTEXT, .columns = 4, .unit_rows = 2});
 }
 
+/* Rows summed toward their first or their middle column, in groups; norms that divide before or behind the product. */
+static void test_sums(void **state) {
+    (void)state;
+    synth_options families[] = {of("llama", 2, 66, 6, 2, 22, 94), of("qwen2", 2, 58, 4, 2, 14, 83),
+                                of("qwen3", 1, 61, 4, 1, 24, 77), of("gemma3", 2, 52, 4, 2, 16, 60),
+                                of("gpt2", 1, 54, 3, 3, 18, 101)};
+    for (size_t i = 0; i < sizeof families / sizeof *families; i++)
+        for (uint32_t sums = 1; sums <= 4; sums++) {
+            plan_options o = {.context = CONTEXT, .columns = 7, .unit_rows = 2, .row_group = 2, .sums = sums};
+            check_family(&families[i], &o);
+            o = (plan_options){
+                .context = CONTEXT, .columns = 5, .unit_rows = 2, .streamed = true, .tokens = 3, .sums = sums};
+            check_family(&families[i], &o);
+        }
+}
+
 static void test_policies(void **state) {
     (void)state;
     synth_options o = of("llama", 2, 66, 4, 2, 16, 94);
@@ -419,6 +435,7 @@ int main(void) {
         cmocka_unit_test(test_gpt2),
         cmocka_unit_test(test_policies),
         cmocka_unit_test(test_streamed),
+        cmocka_unit_test(test_sums),
         cmocka_unit_test(test_greedy_and_rewind),
         cmocka_unit_test(test_sessions),
         cmocka_unit_test(test_refusals),
