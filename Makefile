@@ -10,7 +10,7 @@ endif
 BUILD   ?= build/release
 BIN     ?= bin
 OPT     ?= -O2
-PACKAGES = jansson libpcre2-8 libxxhash libutf8proc libcurl libcrypto
+PACKAGES = jansson libpcre2-8 libxxhash libutf8proc libcurl libcrypto zlib sqlite3
 PKG_OK  := $(shell command -v $(firstword $(CC)) >/dev/null && pkg-config --exists $(PACKAGES) cmocka 2>/dev/null && \
              echo yes)
 CFLAGS   = -std=gnu11 -D_GNU_SOURCE $(OPT) -g -ffp-contract=off -fno-math-errno -Wall -Wextra -Werror -Wshadow \
