@@ -72,8 +72,9 @@ typedef struct {
     int64_t ns;                        /* sum of durations */
     int64_t bucket_ns[AUDIT_BUCKETS];  /* of that */
     double flops, bytes;               /* 0 = not known; bytes of device memory, or of the link for copies and collectives */
-    double roof_ns;                    /* what the same work takes at the roof; 0 = not known */
-    bool far_from_roof;                /* roof_ns is under a tenth of ns: waits for latency or occupancy, not for bandwidth */
+    int64_t known_ns;                  /* of ns: in events whose flops and bytes are known; rates are over this */
+    double roof_ns;                    /* what that work takes at the roof; 0 = not known */
+    bool far_from_roof;                /* roof_ns is under a tenth of known_ns: waits for latency or occupancy, not for bandwidth */
 } audit_row;
 
 typedef struct {

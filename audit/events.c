@@ -79,6 +79,7 @@ bool events_add_launch(events *e, launch_call l) { return !times_fit(e, l.start_
 bool events_add_range(events *e, named_range r) { return !times_fit(e, r.start_ns, r.dur_ns) || PUSH(e, range, r); }
 
 bool events_sampled(const events *e) {
-    if (e->index_count >= 100 && e->index_max / 8 - e->index_min / 8 > (int64_t)(e->index_count / 2)) return true;
-    return e->lost_launches > 100 && e->lost_launches > e->device_count / 4;
+    return e->index_count >= 100 && e->index_max / 8 - e->index_min / 8 > (int64_t)(e->index_count / 2);
 }
+
+bool events_lost(const events *e) { return e->lost_launches > 100 && e->lost_launches > e->device_count / 4; }

@@ -6,7 +6,7 @@
  *     events_finish(&e, d);               // sorts, links device events to launches and operators
  *     events_free(&e);
  *
- * Memory follows the number of device events (48 bytes each), of operators (40) and of launches (32), not the size of the
+ * Memory follows the number of device events (48 bytes each), of operators (48) and of launches (32), not the size of the
  * file: names and shapes are kept once each, and most events of a trace are never kept. Counts and text are bounded; what is beyond the
  * bounds is counted in `dropped`, and nothing is read out of them.
  *
@@ -54,7 +54,8 @@ typedef struct {
 typedef struct {
     uint64_t external;
     int64_t start_ns, dur_ns;
-    uint32_t name, shape, thread, module; /* module: set by events_finish, EVENTS_NONE = none */
+    uint32_t name, shape, thread;
+    uint32_t module, layer;              /* innermost nn.Module, innermost layer: set by events_finish, EVENTS_NONE = none */
 } host_op;
 
 typedef struct {
@@ -124,8 +125,10 @@ bool events_add_launch(events *e, launch_call l);
 bool events_add_range(events *e, named_range r);
 /* Sorts device events by start and links them; call once. */
 bool events_finish(events *e, diag *d);
-/* Does the file hold a part of its events only? By the numbering of its operators, or by launches without a kernel. */
+/* Does the file hold a part of its events only, by the numbering of its operators? Are many launches without their kernel? Then idle
+ * time is not real. */
 bool events_sampled(const events *e);
+bool events_lost(const events *e);
 
 static inline int64_t ns_add(int64_t a, int64_t b) { /* saturating: sums of hostile durations */
     int64_t s;

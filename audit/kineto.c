@@ -135,27 +135,35 @@ static bool add_device(reader *r, event_kind kind) {
     return events_add_device(r->e, out);
 }
 
+/* Text without the spaces that printing for people adds; those in quotes stay. */
+static char *compact(char *out, const char *end, str s) {
+    bool quoted = false;
+    for (size_t i = 0; i < s.n && out < end; i++) {
+        quoted ^= s.p[i] == '"';
+        if (quoted || (unsigned char)s.p[i] > ' ') *out++ = s.p[i];
+    }
+    return out;
+}
+
 /* The arguments of an operator as one text: dims, types and, where they decide the work, concrete values
  * (audit/work.h). */
 static uint32_t shape_of(reader *r, str name) {
     const scan_event *ev = &r->ev;
-    str dims = ev->dims.p ? ev->dims : ev->dims_old, c = ev->concrete;
-    if (!dims.p || dims.n + ev->types.n + c.n + 2 > EVENTS_TEXT_MAX) return EVENTS_NONE;
-    if (!str_contains(name, STR("attention")) && !str_contains(name, STR("conv"))) c.n = 0;
-    char *p = r->text;
-    memcpy(p, dims.p, dims.n);
-    p += dims.n;
+    bool concrete = str_contains(name, STR("attention")) || str_contains(name, STR("conv"));
+    const char *end = r->text + sizeof r->text - 2;
+    if (!ev->dims.p && !ev->dims_old.p) return EVENTS_NONE;
+    char *p = compact(r->text, end, ev->dims.p ? ev->dims : ev->dims_old);
     *p++ = '\n';
-    if (ev->types.n) memcpy(p, ev->types.p, ev->types.n);
-    p += ev->types.n;
+    p = compact(p, end, ev->types);
     *p++ = '\n';
-    if (c.n) memcpy(p, c.p, c.n);
-    return events_text(r->e, (str){r->text, dims.n + ev->types.n + c.n + 2});
+    if (concrete) p = compact(p, end, ev->concrete);
+    size_t n = (size_t)(p - r->text);
+    return n > EVENTS_TEXT_MAX ? EVENTS_NONE : events_text(r->e, (str){r->text, n});
 }
 
 static bool add_op(reader *r) {
     events *e = r->e;
-    host_op op = {.start_ns = r->start_ns, .dur_ns = r->dur_ns, .module = EVENTS_NONE};
+    host_op op = {.start_ns = r->start_ns, .dur_ns = r->dur_ns, .module = EVENTS_NONE, .layer = EVENTS_NONE};
     int64_t index;
     op.external = id_of(r->ev.external.p ? r->ev.external : r->ev.external_old);
     op.thread = thread_of(r);

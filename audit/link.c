@@ -94,7 +94,10 @@ static void enclose(moment *m, size_t n, uint64_t *answer) {
     }
 }
 
-static bool modules(events *e) {
+/* "nn.Module: LlamaDecoderLayer_3", "nn.Module: TransformerBlock_0": one of a stack of layers. */
+static bool is_layer(str name) { return str_contains(name, STR("Layer_")) || str_contains(name, STR("Block_")); }
+
+static bool modules(events *e, bool layers) {
     size_t n = 0, count = 0;
     for (size_t i = 0; i < e->range_count; i++) n += e->range[i].kind == RANGE_MODULE;
     if (!n || !e->op_count) return true;
@@ -103,14 +106,15 @@ static bool modules(events *e) {
     bool ok = m && answer;
     for (size_t i = 0; ok && i < e->range_count; i++) {
         const named_range *r = &e->range[i];
-        if (r->kind == RANGE_MODULE) m[count++] = (moment){r->thread, r->start_ns, r->start_ns + r->dur_ns, i, false};
+        if (r->kind == RANGE_MODULE && (!layers || is_layer(events_text_of(e, r->name))))
+            m[count++] = (moment){r->thread, r->start_ns, r->start_ns + r->dur_ns, i, false};
     }
     for (size_t i = 0; ok && i < e->op_count; i++)
         m[count++] = (moment){e->op[i].thread, e->op[i].start_ns, e->op[i].start_ns, i, true};
     if (ok) {
         enclose(m, count, answer);
         for (size_t i = 0; i < e->op_count; i++)
-            if (answer[i] != EVENTS_NO_ID) e->op[i].module = e->range[answer[i]].name;
+            if (answer[i] != EVENTS_NO_ID) *(layers ? &e->op[i].layer : &e->op[i].module) = e->range[answer[i]].name;
     }
     mem_free(m);
     mem_free(answer);
@@ -162,8 +166,12 @@ static void join_events(events *e, const joins *j, size_t op_rows, uint8_t *used
         if (at != EVENTS_NO_ID) used[at] = 1;
         e->unlinked += op == EVENTS_NO_ID && (ev->kind == EV_KERNEL || ev->kind == EV_COMM);
     }
+    /* Launches behind the last one that shows were cut off with the end of the trace. */
+    int64_t last = INT64_MIN;
     for (size_t i = 0; i < e->launch_count; i++)
-        e->lost_launches += !used[i] && is_launch(events_text_of(e, e->launch[i].name));
+        if (used[i] && e->launch[i].start_ns > last) last = e->launch[i].start_ns;
+    for (size_t i = 0; i < e->launch_count; i++)
+        e->lost_launches += !used[i] && e->launch[i].start_ns < last && is_launch(events_text_of(e, e->launch[i].name));
 }
 
 bool events_finish(events *e, diag *d) {
@@ -181,7 +189,7 @@ bool events_finish(events *e, diag *d) {
         ok = launch_ops(e, &j, ops);
     }
     if (ok) join_events(e, &j, ops, used);
-    ok = ok && modules(e);
+    ok = ok && modules(e, false) && modules(e, true);
     mem_free(j.ops);
     mem_free(j.launches);
     mem_free(j.launch_op);

@@ -231,7 +231,7 @@ static bool nvtx_row(reader *r, sqlite3_stmt *q) {
     if (!comma || !str_contains((str){comma, text.n - (size_t)(comma - text.p)}, STR("op_id")))
         return events_add_range(r->e, (named_range){start, dur, name, thread, RANGE_HOST});
     uint32_t op = events_text(r->e, (str){text.p, (size_t)(comma - text.p)});
-    return events_add_op(r->e, (host_op){EVENTS_NO_ID, start, dur, op, EVENTS_NONE, thread, EVENTS_NONE});
+    return events_add_op(r->e, (host_op){EVENTS_NO_ID, start, dur, op, EVENTS_NONE, thread, EVENTS_NONE, EVENTS_NONE});
 }
 
 static const char *const gpu_columns[] = {"id", "name", "memoryBandwidth", "totalMemory", "smCount", NULL};

@@ -5,11 +5,10 @@
 #include "cli/cli.h"
 
 typedef struct {
-    const char *machine, *model, *set, *html, *window;
-    const char *weights, *kv; /* formats, as in `ingot predict` */
-    int64_t batch, device, top;
+    const char *machine, *model, *weights, *kv, *html;
+    int64_t batch, context, tp, device, top;
     double tflops, gbs, fail_above;
-    bool json, no_annotations;
+    bool json, no_annotations, by_busy, partial;
 } audit_args;
 
 /* Decided already (audit_decide, what-ifs and advice added): prints it as the options ask and gives the exit status. */

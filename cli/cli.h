@@ -77,6 +77,8 @@ COMMAND(plan_capacity);
 COMMAND(wafer);
 COMMAND(debug);
 void cmd_debug_notes(FILE *out);
+COMMAND(audit);
+void cmd_audit_notes(FILE *out);
 COMMAND(trace);
 void cmd_trace_notes(FILE *out);
 COMMAND(help);

@@ -22,6 +22,8 @@ static const cli_command commands[] = {
     {"machine", "machines for predictions: the list, one with its sources, this host measured", "COMMAND ...",
      .sub = cmd_machine_commands},
     {"validate", "predictions and simulated cycles against published measurements", "", 0, 0, cmd_validate_options, .run = cmd_validate},
+    {"audit", "is a workload stuck at the memory wall, and what would help", "TRACE", 1, 1, cmd_audit_options, .run = cmd_audit,
+     .notes = cmd_audit_notes},
     {"trace", "what a command's programs did on the wafer: events, cycles by line, energy", "-- COMMAND ...", 1, 4096,
      cmd_trace_options, .run = cmd_trace, .notes = cmd_trace_notes},
     {"debug", "stops a command's programs on the wafer: lines, PEs, cycles, variables", "FOLDER | -- COMMAND ...", 1, 4096,

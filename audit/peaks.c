@@ -1,0 +1,111 @@
+/* See peaks.h. */
+#include "audit/peaks.h"
+#include "base/file.h"
+#include <math.h>
+
+static bool from_machine(audit_peaks *p, arena *a, diag *d) {
+    perf_numbers n = perf_machine_numbers(&p->machine, PERF_NOMINAL);
+    p->has_machine = true;
+    p->title = p->machine.title;
+    p->flops16 = n.flops_fp16_per_s;
+    p->flops8 = n.flops_fp8_per_s;
+    p->bytes_per_s = n.mem_bw_bytes_per_s;
+    p->host_link = n.io_bw_bytes_per_s;
+    p->network = n.link_bw_bytes_per_s;
+    p->flops_origin = arena_printf(a, "machine %s: %s", p->machine.name, p->machine.flops_fp16_per_s.source);
+    p->bytes_origin = arena_printf(a, "machine %s: %s", p->machine.name, p->machine.mem_bw_bytes_per_s.source);
+    return (p->flops_origin && p->bytes_origin) || diag_oom(d, "machine");
+}
+
+static bool load_machine(audit_peaks *p, arena *a, const char *name, diag *d) {
+    if (!perf_machine_load(&p->machine, a, name, d)) return false;
+    if (p->machine.class != PERF_GPU && p->machine.class != PERF_ASIC && p->machine.class != PERF_HOST)
+        return diag_error(d, "%s is a wafer; a trace of a GPU needs a GPU's roofs (ingot machine list)", name);
+    return from_machine(p, a, d);
+}
+
+/* ---- data/devices.json ---- */
+
+static bool names_row(const json_t *row, str name) {
+    size_t i;
+    json_t *word;
+    json_array_foreach(json_object_get(row, "match"), i, word) {
+        const char *w = json_string_value(word);
+        size_t n = w ? strlen(w) : 0;
+        for (size_t at = 0; n && at + n <= name.n; at++) /* a whole word: "L4" is not in "L40S" */
+            if (!memcmp(name.p + at, w, n) &&
+                (at + n == name.n ||
+                 !strchr("0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz", name.p[at + n])))
+                return true;
+    }
+    return false;
+}
+
+static bool memory_row(const json_t *row, const event_device *dev) {
+    double bytes = json_number_value(json_object_get(row, "mem_bytes")),
+           units = json_number_value(json_object_get(row, "compute_units"));
+    return bytes > 0 && dev->compute_units == (uint64_t)units && fabs((double)dev->memory_bytes / bytes - 1) < 0.05;
+}
+
+static double value_of(facts *f, json_t *row, const char *key, double unit, const char **source) {
+    fact v;
+    json_t *entry = json_object_get(row, key);
+    if (!entry || !facts_entry(f, key, entry, FACT_KINDS, false, &v)) return 0;
+    *source = v.source;
+    return facts_number(f, key, v.value, 1, 1e6, false) * unit;
+}
+
+static bool from_row(audit_peaks *p, arena *a, facts *f, json_t *row, diag *d) {
+    const char *machine = json_string_value(json_object_get(row, "machine")),
+               *title = json_string_value(json_object_get(row, "title"));
+    if (machine) return load_machine(p, a, machine, d);
+    p->title = arena_strdup(a, title ? title : "");
+    p->flops16 = value_of(f, row, "flops_fp16_per_s", 1e12, &p->flops_origin);
+    p->bytes_per_s = value_of(f, row, "mem_bw_bytes_per_s", 1e9, &p->bytes_origin);
+    return (f->ok && p->title) || (f->ok && diag_oom(d, "devices"));
+}
+
+static bool from_trace(audit_peaks *p, arena *a, const events *e, const event_device *dev, diag *d) {
+    facts f = {.src = {.name = "devices.json"}, .d = d, .a = a};
+    char *dir = perf_data_dir(a, d), *path = dir ? path_join(a, dir, "devices.json") : NULL;
+    if (!path || !file_read_all(a, path, FACTS_BYTES_MAX, &f.src.text, d)) return false;
+    json_t *root = facts_parse(&f, "list of devices"), *row;
+    str name = dev->name == EVENTS_NONE ? (str){0} : events_text_of(e, dev->name);
+    size_t i;
+    bool ok = root != NULL;
+    json_array_foreach(json_object_get(root, "devices"), i, row) {
+        if (!(name.n ? names_row(row, name) : memory_row(row, dev))) continue;
+        ok = from_row(p, a, &f, row, d);
+        break;
+    }
+    json_decref(root);
+    if (ok && !p->bytes_per_s && dev->memory_bytes_per_s > 0)
+        p->bytes_per_s = dev->memory_bytes_per_s, p->bytes_origin = "the trace";
+    return ok;
+}
+
+bool audit_peaks_find(audit_peaks *p, arena *a, const events *e, const event_device *dev, const peaks_wanted *w,
+                      diag *d) {
+    *p = (audit_peaks){.title = "", .flops_origin = "", .bytes_origin = ""};
+    if (w->machine ? !load_machine(p, a, w->machine, d) : !from_trace(p, a, e, dev, d)) return false;
+    if (w->tflops > 0) p->flops16 = w->tflops * 1e12, p->flops8 = 0, p->flops_origin = "option --tflops";
+    if (w->gbs > 0) p->bytes_per_s = w->gbs * 1e9, p->bytes_origin = "option --gbs";
+    return true;
+}
+
+size_t audit_peaks_faster(const audit_peaks *p, arena *a, perf_machine *out, size_t max, diag *d) {
+    size_t count, n = 0;
+    const char **names = perf_data_names(a, "machines", &count, d);
+    for (size_t i = 0; names && i < count; i++) {
+        perf_machine m;
+        if (!perf_machine_load(&m, a, names[i], d)) continue;
+        if (m.class != PERF_GPU || m.accelerators.value != 1 || m.mem_bw_bytes_per_s.kind != FACT_SPEC ||
+            m.mem_bw_bytes_per_s.value <= 1.05 * p->bytes_per_s)
+            continue;
+        size_t at = n < max ? n++ : max;
+        for (; at > 0 && out[at - 1].mem_bw_bytes_per_s.value > m.mem_bw_bytes_per_s.value; at--)
+            if (at < max) out[at] = out[at - 1];
+        if (at < max) out[at] = m;
+    }
+    return n;
+}
