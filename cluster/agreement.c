@@ -54,7 +54,7 @@ typedef struct {
     agreement *g;
     arena *a;
     const char *file, *kernel;
-    const json_t *object;
+    json_t *object;
     bool calibration;
     size_t first; /* row of this object */
     diag *d;
@@ -93,8 +93,20 @@ static uint32_t count_of(const json_t *o, const char *name, uint32_t otherwise) 
     return v > 0 && v < 1 << 20 ? (uint32_t)v : otherwise;
 }
 
+/* A model's sizes are numbers, not lists: each is a run of some seconds. */
+static bool check_model(reading *r) {
+    const char *name;
+    json_t *v;
+    json_object_foreach(r->object, name, v) {
+        if (json_is_array(v) || json_is_real(v))
+            return diag_error(r->d, "%s: kernel transformer: \"%s\" must be one whole number", r->file, name);
+    }
+    return true;
+}
+
 static bool add_model(reading *r) {
     const json_t *o = r->object;
+    if (!check_model(r)) return false;
     const char *family = json_string_value(json_object_get(o, "family"));
     const synth_options *preset = family ? synth_preset(str_from(family)) : NULL;
     if (!preset) return diag_error(r->d, "%s: kernel transformer needs \"family\": llama, qwen3, ...", r->file);
