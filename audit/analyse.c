@@ -45,10 +45,12 @@ static void sampled(analysis *x) {
     bool part = events_sampled(x->e), lost = events_lost(x->e);
     r->by_busy = x->o->by_busy || part || lost;
     if (part)
-        audit_note(r, "the file holds a sample of its events (their numbering has gaps): idle time is not real, so busy time is judged");
+        audit_note(r, "the file holds a sample of its events (their numbering has gaps): idle time is not real, so "
+                      "busy time is judged");
     else if (lost)
-        audit_note(r, "%llu launches have no kernel or copy in the file: idle time may not be real, so busy time is judged",
-                   (unsigned long long)x->e->lost_launches);
+        audit_note(
+            r, "%llu launches have no kernel or copy in the file: idle time may not be real, so busy time is judged",
+            (unsigned long long)x->e->lost_launches);
     else if (r->by_busy) audit_note(r, "busy time is judged, as asked: idle is left out");
 }
 

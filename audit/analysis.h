@@ -59,6 +59,7 @@ typedef struct {
     int64_t why_ns[WHY_COUNT], name_ns[NAME_KINDS], rejected_ns, roof_unknown_ns;
     const char *module[MODULES_MAX];     /* classes of modules met */
     size_t module_count;
+    double link_bytes;                   /* over the host link, in the windows */
     double flops, bytes;                 /* of what was placed by shapes, in the windows */
 } analysis;
 

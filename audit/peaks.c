@@ -65,11 +65,16 @@ static bool from_row(audit_peaks *p, arena *a, facts *f, json_t *row, diag *d) {
     return (f->ok && p->title) || (f->ok && diag_oom(d, "devices"));
 }
 
-static bool from_trace(audit_peaks *p, arena *a, const events *e, const event_device *dev, diag *d) {
-    facts f = {.src = {.name = "devices.json"}, .d = d, .a = a};
+/* The list, parsed; NULL: told. */
+static json_t *devices_of(facts *f, arena *a, diag *d) {
+    *f = (facts){.src = {.name = "devices.json"}, .d = d, .a = a};
     char *dir = perf_data_dir(a, d), *path = dir ? path_join(a, dir, "devices.json") : NULL;
-    if (!path || !file_read_all(a, path, FACTS_BYTES_MAX, &f.src.text, d)) return false;
-    json_t *root = facts_parse(&f, "list of devices"), *row;
+    return path && file_read_all(a, path, FACTS_BYTES_MAX, &f->src.text, d) ? facts_parse(f, "list of devices") : NULL;
+}
+
+static bool from_trace(audit_peaks *p, arena *a, const events *e, const event_device *dev, diag *d) {
+    facts f;
+    json_t *root = devices_of(&f, a, d), *row;
     str name = dev->name == EVENTS_NONE ? (str){0} : events_text_of(e, dev->name);
     size_t i;
     bool ok = root != NULL;
@@ -93,19 +98,24 @@ bool audit_peaks_find(audit_peaks *p, arena *a, const events *e, const event_dev
     return true;
 }
 
+static size_t by_bandwidth(perf_machine *out, size_t n, size_t max, const perf_machine *m) {
+    size_t at = n < max ? n++ : max;
+    for (; at > 0 && out[at - 1].mem_bw_bytes_per_s.value > m->mem_bw_bytes_per_s.value; at--)
+        if (at < max) out[at] = out[at - 1];
+    if (at < max) out[at] = *m;
+    return n;
+}
+
 size_t audit_peaks_faster(const audit_peaks *p, arena *a, perf_machine *out, size_t max, diag *d) {
-    size_t count, n = 0;
-    const char **names = perf_data_names(a, "machines", &count, d);
-    for (size_t i = 0; names && i < count; i++) {
-        perf_machine m;
-        if (!perf_machine_load(&m, a, names[i], d)) continue;
-        if (m.class != PERF_GPU || m.accelerators.value != 1 || m.mem_bw_bytes_per_s.kind != FACT_SPEC ||
-            m.mem_bw_bytes_per_s.value <= 1.05 * p->bytes_per_s)
-            continue;
-        size_t at = n < max ? n++ : max;
-        for (; at > 0 && out[at - 1].mem_bw_bytes_per_s.value > m.mem_bw_bytes_per_s.value; at--)
-            if (at < max) out[at] = out[at - 1];
-        if (at < max) out[at] = m;
+    facts f;
+    json_t *root = devices_of(&f, a, d), *row;
+    perf_machine *m = arena_push(a, perf_machine);
+    size_t n = 0, i;
+    json_array_foreach(json_object_get(root, "devices"), i, row) {
+        const char *name = json_string_value(json_object_get(row, "machine"));
+        if (!m || !name || !perf_machine_load(m, a, name, d)) continue;
+        if (m->mem_bw_bytes_per_s.value > 1.05 * p->bytes_per_s) n = by_bandwidth(out, n, max, m);
     }
+    json_decref(root);
     return n;
 }

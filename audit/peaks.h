@@ -22,6 +22,6 @@ typedef struct {
 } peaks_wanted;
 
 bool audit_peaks_find(audit_peaks *p, arena *a, const events *e, const event_device *dev, const peaks_wanted *w, diag *d);
-/* The next devices of data/machines of the same class with more bandwidth: names; at most `max`, by bandwidth. */
+/* Devices of the list with a machine file and more bandwidth: at most `max`, the slowest first. */
 size_t audit_peaks_faster(const audit_peaks *p, arena *a, perf_machine *out, size_t max, diag *d);
 #endif

@@ -66,7 +66,7 @@ void audit_what_if_bandwidth(audit_report *r, audit_bucket b, double s, const ch
     double saved = 1 - 1 / s;
     char formula[200];
     if (roof > time) roof = time;
-    if (!(s > 1) || !(time > 0)) return;
+    if (!(s > 1) || time * 50 < total) return; /* nothing to speak of */
     snprintf(formula, sizeof formula, "T - (1 - 1/%g) x (%s: at its roof %.3f ms .. as measured %.3f ms)", s,
              audit_bucket_name(b, r->kind), roof / 1e6, time / 1e6);
     audit_what_if_add(r, name, total - saved * time, total - saved * roof, formula, note);
