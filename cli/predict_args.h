@@ -49,6 +49,19 @@ extern const char *const predict_goals[];
         OPTION_STRING_ROW(0, "set", predict_args, set, "NAME=VALUE,...", NULL,                                         \
                           "values of the machine changed: io_bw_bytes_per_s=1TB/s")
 
+/* Rows of commands that take a model, a machine and formats, and have a `predict_args` as their member `shared`. */
+#define PREDICT_SHARED_ROWS(type, machine_default, model_default)                                                     \
+    OPTION_STRING_ROW('m', "model", type, shared.model, "NAME|FILE", model_default,                                    \
+                      "a preset, a model file, a config.json"),                                                        \
+        OPTION_STRING_ROW('M', "machine", type, shared.machine, "NAME|FILE", machine_default,                          \
+                          "a machine (ingot machine list)"),                                                           \
+        OPTION_STRING_ROW('w', "weights", type, shared.weights, "FORMAT", NULL, "format of the weights"),              \
+        OPTION_STRING_ROW(0, "kv", type, shared.kv, "FORMAT", NULL, "format of keys and values"),                      \
+        OPTION_INT_ROW(0, "window", type, shared.window, 0, 1e9, "N", "0", "attention sees the last N tokens only"),   \
+        OPTION_STRING_ROW(0, "software", type, shared.software, "NAME", NULL,                                          \
+                          "serving software of data/software.json"),                                                   \
+        OPTION_STRING_ROW(0, "set", type, shared.set, "NAME=VALUE,...", NULL, "values of the machine changed")
+
 /* The load, without software; a format that does not exist is an error. */
 bool predict_load(perf_load *l, const predict_args *a, diag *d);
 /* Shape, machine with --set, and load with --software. Everything lives in `a`. */

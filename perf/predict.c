@@ -2,7 +2,6 @@
 #include "perf/predict_internal.h"
 #include <math.h>
 
-#define USABLE_SHARE 0.9 /* of a device's memory, for weights and KV: what serving software takes by default */
 enum { SIDE_STEP = 8, SIDE_STEP_MIDDLE = 32, SIDE_STEP_COARSE = 128, SYSTEMS_MAX = 100000 };
 
 /* ---- what is asked ---- */
@@ -88,7 +87,7 @@ static double stay_bytes(const perf_way *w) {
     return kv_bytes(w) + (w->load->streamed ? 2 * weights / w->s->layers : weights);
 }
 
-static double device_room(const perf_way *w) { return w->n.mem_bytes * (w->m->class == PERF_WAFER ? 1 : USABLE_SHARE); }
+static double device_room(const perf_way *w) { return w->n.mem_bytes * (w->m->class == PERF_WAFER ? 1 : PERF_USABLE_SHARE); }
 
 /* Of one device of a replica: K and V are held by every device beyond the number of their heads. */
 static bool fits_device(const perf_way *w) {

@@ -14,6 +14,8 @@
 #define INGOT_PERF_PREDICT_H
 #include "perf/ops.h"
 
+#define PERF_USABLE_SHARE 0.9 /* of a device's memory, for weights and KV: what serving software takes by default */
+
 typedef enum { PERF_FOR_LATENCY, PERF_FOR_THROUGHPUT } perf_goal;
 
 /* Serving software: what it adds to the operators (data/software, docs/predict.md). */

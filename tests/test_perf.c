@@ -1,45 +1,8 @@
 /* Machine files: are wrong files refused with the right words, and are the numbers those of the sources? */
-#include "perf/machine.h"
-#include "perf/measure.h"
 #include "base/units.h"
+#include "perf/measure.h"
+#include "tests/perf_help.h"
 #include <jansson.h>
-#include <math.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdlib.h>
-#include <cmocka.h>
-
-typedef struct {
-    arena *a;
-    diag *d;
-} fixture;
-
-static int setup(void **state) {
-    fixture *f = test_malloc(sizeof *f);
-    *f = (fixture){arena_new(0), diag_new()};
-    *state = f;
-    return f->a && f->d ? 0 : -1;
-}
-
-static int teardown(void **state) {
-    fixture *f = *state;
-    arena_free(f->a);
-    diag_free(f->d);
-    test_free(f);
-    return 0;
-}
-
-static void near(double got, double want, double relative) {
-    if (!(fabs(got - want) <= relative * fabs(want))) fail_msg("got %.17g, want %.17g", got, want);
-}
-
-static perf_machine machine(fixture *f, const char *name) {
-    perf_machine m;
-    if (!perf_machine_load(&m, f->a, name, f->d)) fail_msg("%s", diag_text(f->d));
-    return m;
-}
 
 /* ---- machine files ---- */
 

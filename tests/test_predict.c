@@ -1,53 +1,10 @@
 /* The predictor: are shapes those that makers state, are the numbers those one gets by hand, is a better machine never
  * slower, and do impossible questions get an answer? */
 #include "llm/graph.h"
-#include "perf/predict.h"
 #include "perf/software.h"
 #include "perf/validate.h"
+#include "tests/perf_help.h"
 #include <jansson.h>
-#include <math.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdlib.h>
-#include <cmocka.h>
-
-typedef struct {
-    arena *a;
-    diag *d;
-} fixture;
-
-static int setup(void **state) {
-    fixture *f = test_malloc(sizeof *f);
-    *f = (fixture){arena_new(0), diag_new()};
-    *state = f;
-    return f->a && f->d ? 0 : -1;
-}
-
-static int teardown(void **state) {
-    fixture *f = *state;
-    arena_free(f->a);
-    diag_free(f->d);
-    test_free(f);
-    return 0;
-}
-
-static void near(double got, double want, double relative) {
-    if (!(fabs(got - want) <= relative * fabs(want))) fail_msg("got %.17g, want %.17g", got, want);
-}
-
-static perf_machine machine(fixture *f, const char *name) {
-    perf_machine m;
-    if (!perf_machine_load(&m, f->a, name, f->d)) fail_msg("%s", diag_text(f->d));
-    return m;
-}
-
-static perf_shape shape(fixture *f, const char *name) {
-    perf_shape s;
-    if (!perf_shape_load(&s, f->a, name, f->d)) fail_msg("%s", diag_text(f->d));
-    return s;
-}
 
 static perf_prediction predict(fixture *f, const perf_shape *s, const perf_machine *m, perf_load l) {
     perf_prediction p;

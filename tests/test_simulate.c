@@ -1,43 +1,7 @@
 /* The serving simulation and the capacity planner: is nothing lost, do the laws of queues hold, is more never worse? */
 #include "perf/capacity.h"
 #include "perf/simulate.h"
-#include <math.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdlib.h>
-#include <cmocka.h>
-
-typedef struct {
-    arena *a;
-    diag *d;
-    perf_machine m;
-    perf_shape s;
-} fixture;
-
-static int setup(void **state) {
-    fixture *f = test_calloc(1, sizeof *f);
-    f->a = arena_new(0);
-    f->d = diag_new();
-    *state = f;
-    return f->a && f->d && perf_machine_load(&f->m, f->a, "h100", f->d) &&
-                   perf_shape_load(&f->s, f->a, "llama-3.1-8b", f->d)
-               ? 0
-               : -1;
-}
-
-static int teardown(void **state) {
-    fixture *f = *state;
-    arena_free(f->a);
-    diag_free(f->d);
-    test_free(f);
-    return 0;
-}
-
-static void near(double got, double want, double relative) {
-    if (!(fabs(got - want) <= relative * fabs(want))) fail_msg("got %.17g, want %.17g", got, want);
-}
+#include "tests/perf_help.h"
 
 static const perf_sim base = {.load = {.prompt = 500, .generate = 100},
                               .requests = 5000,
@@ -49,7 +13,9 @@ static const perf_sim base = {.load = {.prompt = 500, .generate = 100},
 
 static perf_sim_report simulate(fixture *f, const perf_sim *sim) {
     perf_sim_report r;
-    if (!perf_simulate(&r, &f->s, &f->m, sim, f->d)) fail_msg("%s", diag_text(f->d));
+    perf_shape s = shape(f, "llama-3.1-8b");
+    perf_machine m = machine(f, "h100");
+    if (!perf_simulate(&r, &s, &m, sim, f->d)) fail_msg("%s", diag_text(f->d));
     return r;
 }
 
@@ -70,12 +36,14 @@ static void nothing_is_lost(void **state) {
 /* A lone request takes what the predictor says; Little's law in a closed loop. */
 static void laws(void **state) {
     fixture *f = *state;
+    perf_shape s = shape(f, "llama-3.1-8b");
+    perf_machine m = machine(f, "h100");
     perf_sim sim = base;
     sim.spread = 0, sim.rate = 0, sim.concurrency = 1, sim.requests = 50;
     perf_sim_report r = simulate(f, &sim);
     perf_prediction p;
     perf_load l = sim.load;
-    assert_true(perf_predict_point(&p, &f->s, &f->m, &l, f->d));
+    assert_true(perf_predict_point(&p, &s, &m, &l, f->d));
     near(r.tpot_s.mean, p.tpot_s.value, 0.05);
     near(r.ttft_s.mean, p.ttft_s.value, 0.35); /* between grid points of the table */
     sim.concurrency = 32, sim.requests = 2000;
@@ -102,6 +70,8 @@ static void more_is_never_worse(void **state) {
 
 static void wrong_questions(void **state) {
     fixture *f = *state;
+    perf_shape s = shape(f, "llama-3.1-8b");
+    perf_machine m = machine(f, "h100");
     perf_sim_report r;
     perf_sim wrong[9];
     for (int i = 0; i < 9; i++) wrong[i] = base;
@@ -110,13 +80,15 @@ static void wrong_questions(void **state) {
     wrong[6].load.prompt = 0, wrong[7].prefill_replicas = 2, wrong[8].load.generate = NAN;
     for (int i = 0; i < 9; i++) {
         diag_clear(f->d);
-        if (perf_simulate(&r, &f->s, &f->m, &wrong[i], f->d)) fail_msg("question %d is answered", i);
+        if (perf_simulate(&r, &s, &m, &wrong[i], f->d)) fail_msg("question %d is answered", i);
         assert_true(diag_error_count(f->d) > 0);
     }
 }
 
 static void capacity(void **state) {
     fixture *f = *state;
+    perf_shape s = shape(f, "llama-3.1-8b");
+    perf_machine m = machine(f, "h100");
     perf_capacity c, d2;
     perf_capacity_ask q = {.load = {.prompt = 1000, .generate = 200, .prompt_batch = 1},
                            .requests_per_s = 100,
@@ -124,22 +96,22 @@ static void capacity(void **state) {
                            .utilisation = 0.5,
                            .tpot_limit_s = 0.02,
                            .ttft_limit_s = 1};
-    if (!perf_capacity_plan(&c, &f->s, &f->m, &q, f->d)) fail_msg("%s", diag_text(f->d));
+    if (!perf_capacity_plan(&c, &s, &m, &q, f->d)) fail_msg("%s", diag_text(f->d));
     assert_true(c.requests_per_s >= 100 && (c.units - 1) * c.unit_requests_per_s * 0.5 < 100);
     assert_true(c.unit.tpot_s.value <= 0.02 && c.unit.ttft_s.value <= 1);
     near(c.megawatts, c.systems * 700 * 1.2 / 1e6, 1e-9);
     q.requests_per_s = 0, q.megawatts = c.megawatts * 1.0001;
-    assert_true(perf_capacity_plan(&d2, &f->s, &f->m, &q, f->d));
+    assert_true(perf_capacity_plan(&d2, &s, &m, &q, f->d));
     near(d2.units, c.units, 1e-9);
     q.tpot_limit_s = 1e-6;
-    assert_false(perf_capacity_plan(&c, &f->s, &f->m, &q, f->d));
+    assert_false(perf_capacity_plan(&c, &s, &m, &q, f->d));
     assert_non_null(strstr(diag_text(f->d), "no batch meets the limits"));
     q.megawatts = 0;
-    assert_false(perf_capacity_plan(&c, &f->s, &f->m, &q, f->d));
+    assert_false(perf_capacity_plan(&c, &s, &m, &q, f->d));
     /* 250 MW of CS-3 at PUE 1.16 are 9,370 systems: claim 46 */
     perf_machine cs3;
     q = (perf_capacity_ask){.load = q.load, .megawatts = 250, .pue = 1.16, .utilisation = 1};
-    assert_true(perf_machine_load(&cs3, f->a, "cs3", f->d) && perf_capacity_plan(&c, &f->s, &cs3, &q, f->d));
+    assert_true(perf_machine_load(&cs3, f->a, "cs3", f->d) && perf_capacity_plan(&c, &s, &cs3, &q, f->d));
     near(c.systems, 9370, 0.001);
 }
 

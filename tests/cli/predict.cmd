@@ -17,6 +17,11 @@ for bad in "-m no-such" "-w fp7" "-b 0" "-m llama-3.1-405b -M h100 --systems 1" 
 done
 ingot simulate -r 5 -c 500 | head -1
 ingot simulate -c 10 || echo $?
+printf 'TIMESTAMP,ContextTokens,GeneratedTokens\n2024-05-10 00:00:00.5,500,20\n2024-05-10 00:00:02.5,700,30\n' >"$T/t.csv"
+ingot simulate --trace "$T/t.csv" | sed -n '1p'
+ingot simulate --calls 5 -r 0.2 -c 200 --prefix-cache replica | grep -cE "a task|are found"
+printf 'when,what\n' >"$T/wrong.csv" && ingot simulate --trace "$T/wrong.csv" 2>&1 | sed 's/.*wrong.csv//' | cut -c1-40
+ingot simulate --scenario zhipu-512 | grep -E "published .*(met|missed)"
 ingot plan-capacity --megawatts 250 | grep -E "systems|power"
 ingot plan-capacity -r 5 --tpot 1e-6 || echo $?
 ingot sweep batch=1:2 || echo $?
