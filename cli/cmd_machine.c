@@ -4,6 +4,7 @@
 #include "base/units.h"
 #include "perf/machine.h"
 #include "perf/measure.h"
+#include "perf/roofs.h"
 
 /* ---- list ---- */
 
@@ -166,12 +167,15 @@ static int machine_show(cli *c, int argc, char **argv) {
 typedef struct {
     const char *save;
     int64_t threads;
+    bool roofs;
 } measure_args;
 
 static const cli_option measure_options[] = {
     OPTION_STRING_ROW('o', "save", measure_args, save, "FILE", NULL,
                       "write the machine file here instead of printing it"),
     OPTION_INT_ROW(0, "threads", measure_args, threads, 0, 1024, "N", "0", "threads; 0 = all CPUs"),
+    OPTION_FLAG_ROW(0, "roofs", measure_args, roofs,
+                    "instead: rates of L1, L2, L3 and memory, and of arithmetic, as a table"),
     OPTIONS_END,
 };
 
@@ -179,7 +183,7 @@ static int machine_measure(cli *c, int argc, char **argv) {
     measure_args a = {0};
     if (!cli_parse(c, argc, argv, &a)) return c->status;
     strbuf b = {0};
-    bool ok = perf_measure_host(&b, (int)a.threads, c->d);
+    bool ok = a.roofs ? roofs_text((int)a.threads, &b, c->d) : perf_measure_host(&b, (int)a.threads, c->d);
     if (ok && a.save) ok = file_write_all(a.save, strbuf_str(&b), c->d);
     else if (ok) fwrite(b.data, 1, b.len, stdout);
     strbuf_free(&b);

@@ -14,6 +14,8 @@ enum { READ_BYTES = 256 << 20, FMA_ROUNDS = 1 << 20, LANES = 16, CHAINS = 12, PA
 
 typedef float lanes __attribute__((vector_size(LANES * sizeof(float))));
 
+_Static_assert(PERF_MULTIPLY_ADDS_FLOPS == 2 * LANES * CHAINS, "what perf/measure.h says");
+
 typedef struct {
     float sink; /* keeps the compiler from dropping the sums */
 } work;
@@ -24,8 +26,8 @@ typedef struct {
 #else
 #define CONTRACT , optimize("O3", "fp-contract=fast")
 #endif
-__attribute__((target_clones("avx512f", "arch=haswell", "default") CONTRACT)) static float
-multiply_adds(size_t rounds) {
+__attribute__((target_clones("avx512f", "arch=haswell", "default") CONTRACT)) float
+perf_multiply_adds(size_t rounds) {
 #ifdef __clang__
 #pragma clang fp contract(fast)
 #endif
@@ -42,7 +44,7 @@ multiply_adds(size_t rounds) {
 
 static void compute(void *arg, int thread, int threads) {
     (void)threads;
-    float s = multiply_adds(FMA_ROUNDS);
+    float s = perf_multiply_adds(FMA_ROUNDS);
     if (thread == 0) ((work *)arg)->sink = s;
 }
 
