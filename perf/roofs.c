@@ -2,6 +2,7 @@
  * where it stopped the last time: sets larger than the caches are walked through, smaller ones again and again. */
 #include "perf/roofs.h"
 #include "base/mem.h"
+#include "base/rng.h"
 #include "base/units.h"
 #include "perf/measure.h"
 #include <stdlib.h>
@@ -180,6 +181,30 @@ bool roof_memory(pool *p, roof_pattern pattern, size_t set_bytes, double seconds
     return ok || diag_oom(d, "buffer for measuring memory");
 }
 
+/* A chain through all lines of the set in an order that no prefetcher knows: one cycle, made by Sattolo's shuffle. */
+bool roof_latency(size_t set_bytes, double *seconds, diag *d) {
+    size_t lines = set_bytes / 64, bytes = lines * 64;
+    uint64_t *set = lines > 1 ? mem_pages(bytes) : NULL;
+    volatile uint64_t at = 0;
+    rng r = rng_seed(1);
+    if (!set) return diag_oom(d, "buffer for measuring latency");
+    for (size_t i = 0; i < lines; i++) set[i * 8] = i;
+    for (size_t i = lines - 1; i > 0; i--) {
+        size_t k = (size_t)rng_below(&r, i);
+        uint64_t t = set[i * 8];
+        set[i * 8] = set[k * 8];
+        set[k * 8] = t;
+    }
+    uint64_t line = 0;
+    double since = thread_seconds();
+    for (int i = 0; i < ROOF_CHASE; i++) line = set[line * 8];
+    *seconds = (thread_seconds() - since) / ROOF_CHASE;
+    at = line;
+    (void)at;
+    mem_pages_free(set, bytes);
+    return true;
+}
+
 /* ---- arithmetic ---- */
 
 static void multiply(void *arg, int thread, int threads) {
@@ -271,16 +296,20 @@ static bool memory_rows(pool *p, const host_caches *c, strbuf *out, diag *d) {
 static bool rows(int threads, strbuf *out, diag *d) {
     host_caches c = host_caches_read();
     roof_rate fma = {0}, product_rate = {0};
+    double latency = 0;
     pool *p = pool_new(threads, d);
     if (!p) return false;
     strbuf_addf(out, "%d thread%s\n", pool_threads(p), pool_threads(p) > 1 ? "s" : "");
-    bool ok = memory_rows(p, &c, out, d) && roof_gemm(p, &product_rate, d);
+    bool ok = memory_rows(p, &c, out, d) && roof_gemm(p, &product_rate, d) &&
+              (threads > 1 || roof_latency(roof_dram_bytes(&c) / 2, &latency, d));
     if (ok) {
         roof_fma(p, &fma);
         strbuf_addf(out, "  f32     multiply-adds %s +-%.0f %%   product of %d^3 %s +-%.0f %%\n",
                     units_si(fma.median, "FLOP/s").text, 50 * fma.spread, ROOF_GEMM_N,
                     units_si(product_rate.median, "FLOP/s").text, 50 * product_rate.spread);
     }
+    if (ok && latency > 0)
+        strbuf_addf(out, "  random  one read after the other: %s each\n", units_seconds(latency).text);
     pool_free(p);
     return ok;
 }

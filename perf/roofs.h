@@ -13,7 +13,7 @@
 #include "base/diag.h"
 #include "base/thread.h"
 
-enum { ROOF_PASSES = 9, ROOF_LEVELS = 4, ROOF_GEMM_N = 1024 };
+enum { ROOF_PASSES = 9, ROOF_LEVELS = 4, ROOF_CHASE = 1 << 18, ROOF_GEMM_N = 1024 };
 
 typedef struct {
     size_t l1_bytes, l2_bytes, l3_bytes; /* data caches: of one processor, of one processor, of all; 0 = not known */
@@ -30,6 +30,8 @@ const char *roof_pattern_name(roof_pattern p);
 
 /* `set_bytes`: of all threads together, touched first by the thread that uses it. About `seconds` of each thread's time. */
 bool roof_memory(pool *p, roof_pattern pattern, size_t set_bytes, double seconds, roof_rate *out, diag *d);
+/* Seconds that one read from a random line of the set takes when the next one waits for it; one thread. */
+bool roof_latency(size_t set_bytes, double *seconds, diag *d);
 void roof_fma(pool *p, roof_rate *out);                /* FLOP/s of f32 multiply-adds in registers */
 bool roof_gemm(pool *p, roof_rate *out, diag *d);      /* FLOP/s of a f32 product of ROOF_GEMM_N^3 per thread, blocked */
 
