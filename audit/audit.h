@@ -129,6 +129,8 @@ typedef struct {
     double link_roof_ns;               /* of AUDIT_HOST_LINK at the full rate of the link; 0 = not known */
     int64_t far_ns;                    /* of MEMORY and COMPUTE: in rows far from either roof */
     bool range_given;                  /* lo, best, hi were measured; not to be derived from the buckets */
+    bool range_proven;                 /* and `lo` rests on counters, not on a model: only then is a wall proven */
+    const char *refused;               /* why no verdict is given though there are numbers (noise); NULL: decide */
     audit_spec specs[AUDIT_LIST_MAX];
     size_t spec_count;
     double peak_flops_per_s, memory_bytes_per_s; /* roofs for the picture; 0 = none */

@@ -132,11 +132,11 @@ page_rate host_pages_rate(const page_curve *w, double cache_bytes, double mark_s
     while (k > i + 1 && w->bytes[k] > 0.6 * most) k--;
     if (k <= i) k = i, i = i - 1; /* only the last look is beyond */
     double x0 = i < 0 ? 0 : own_time(w, i, mark_s), w0 = i < 0 ? 0 : w->bytes[i], x1 = own_time(w, k, mark_s);
-    page_rate r = {PAGES_MOVE, w->bytes[k] - w0, x1 - x0};
+    page_rate r = {PAGES_MOVE, w->bytes[k] - w0, x1 - x0, w->cpu_s[k] - (i < 0 ? 0 : w->cpu_s[i])};
     if (!(r.seconds > 0)) return (page_rate){.kind = PAGES_UNCLEAR};
     /* All of a small set was used before the first look: it may go round in the shared cache, or rest in the private
      * one. */
-    if (i == 0 && x0 > 0 && r.bytes / r.seconds < 0.1 * w0 / x0) r.kind = PAGES_UNCLEAR;
+    if (i == 0 && most < 1.5 * w0) r.kind = PAGES_UNCLEAR;
     return r;
 }
 
@@ -149,17 +149,16 @@ static double touch_pages(volatile unsigned char *p) {
 double host_pages_mark_cost(void) {
     size_t bytes = PROBE_PAGES * 4096ul;
     unsigned char *p = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    double best = 1;
+    double known = 1, anew = 1;
     if (p == MAP_FAILED) return 0;
     madvise(p, bytes, MADV_NOHUGEPAGE);
     touch_pages(p);
     for (int i = 0; i < 7; i++) {
-        double known = touch_pages(p);
-        if (!clear_marks(getpid())) best = 0;
+        known = fmin(known, touch_pages(p));
+        if (!clear_marks(getpid())) break;
         make_old(getpid());
-        double anew = touch_pages(p);
-        if (anew - known < best) best = anew - known;
+        anew = fmin(anew, touch_pages(p));
     }
     munmap(p, bytes);
-    return best > 0 ? best / PROBE_PAGES : 0;
+    return anew < 1 && anew > known ? (anew - known) / PROBE_PAGES : 0;
 }

@@ -35,7 +35,8 @@ typedef struct {
 typedef enum { PAGES_FIT, PAGES_MOVE, PAGES_UNCLEAR } pages_kind;
 typedef struct {
     pages_kind kind;
-    double bytes, seconds;     /* of the slope: bytes per processor time; 0 when it fits */
+    double bytes, seconds;     /* of the slope: bytes per processor time, less what marking cost; 0 when it fits */
+    double raw_s;              /* with what marking cost */
 } page_rate;
 
 /* One look, some 50 ms. false: the process is gone or may not be looked at (errno). `c`: whose clock counts the processor time, NULL =

@@ -75,9 +75,13 @@ static bool watch(live_run *run, host_child *c, const audit_live_options *o, boo
     return true;
 }
 
+/* Programs move data as sums or as several streams do; which is faster depends on the machine. */
 static bool roof_of(int threads, size_t set_bytes, roof_rate *out, diag *d) {
+    roof_rate triad;
     pool *p = pool_new(threads, d);
-    bool ok = p && roof_memory(p, ROOF_READ, set_bytes, 0.25, out, d);
+    bool ok =
+        p && roof_memory(p, ROOF_READ, set_bytes, 0.2, out, d) && roof_memory(p, ROOF_TRIAD, set_bytes, 0.2, &triad, d);
+    if (ok && triad.median > out->median) *out = triad;
     pool_free(p);
     return ok;
 }
@@ -101,9 +105,10 @@ static void describe(live_run *run) {
 static bool measure_roofs(live_run *run, diag *d) {
     size_t dram = roof_dram_bytes(&run->caches);
     int threads = (int)lround(run->threads);
-    double least = 4.0 * (double)run->caches.l2_bytes * threads;
-    size_t set = (size_t)clamp(run->set_bytes, least < (double)dram ? least : (double)dram, (double)dram);
-    return roof_of(1, dram, &run->after, d) && roof_of(threads, set, &run->working, d) &&
+    /* a set that the private caches hold has no traffic; then memory itself stands there */
+    bool caches_hold = run->set_bytes < 2.0 * (double)run->caches.l2_bytes * threads || run->set_bytes > (double)dram;
+    run->working_bytes = caches_hold ? dram : (size_t)run->set_bytes;
+    return roof_of(1, dram, &run->after, d) && roof_of(threads, run->working_bytes, &run->working, d) &&
            roof_latency(dram / 4, &run->latency_s, d);
 }
 

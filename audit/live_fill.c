@@ -36,7 +36,7 @@ static sums add_up(const live_run *run) {
 
 static int64_t ns(double seconds) { return (int64_t)llround(seconds * 1e9); }
 
-static void buckets(audit_report *r, const sums *t) {
+static void buckets(audit_report *r, const live_run *run, const sums *t) {
     r->bucket_ns[AUDIT_MEMORY] = ns(t->best_s);
     r->bucket_ns[AUDIT_UNKNOWN] = ns(t->unclear_s);
     r->bucket_ns[AUDIT_COMPUTE] = ns(fmax(0, t->busy_s - t->best_s - t->unclear_s));
@@ -45,6 +45,7 @@ static void buckets(audit_report *r, const sums *t) {
     r->memory_roof_ns = t->lo_s * 1e9;
     if (!(t->total_s > 0)) return;
     r->range_given = true;
+    r->range_proven = run->counted;
     r->lo = (t->io_s + t->lo_s) / t->total_s;
     r->best = (t->io_s + t->best_s) / t->total_s;
     r->hi = (t->io_s + t->hi_s) / t->total_s;
@@ -67,7 +68,9 @@ static double noise_of(const live_run *run) {
 static void refuse(audit_report *r, const live_run *run) {
     double noise = noise_of(run);
     if (noise <= AUDIT_SPREAD_MAX || r->lo / (1 + noise) > 0.5 || r->hi * (1 + noise) <= 0.5) return;
-    r->refused = arena_printf(r->a, "measurements differ by %.0f %% (at most %.0f %% are allowed when that could turn the answer): run it on a quieter machine, or for longer",
+    r->refused = arena_printf(r->a,
+                              "measurements differ by %.0f %% (at most %.0f %% are allowed when that could turn the "
+                              "answer): run it on a quieter machine, or for longer",
                               100 * noise, 100 * AUDIT_SPREAD_MAX);
     if (!r->refused) r->oom = true;
 }
@@ -88,25 +91,31 @@ static void say_method(audit_report *r, const live_run *run, const sums *t) {
         busy += s->v.cpu_s;
     }
     if (busy > 0)
-        audit_evidence(r, "pages: %s/s past the private caches while it ran, of the %s/s at which %d thread%s read%s such a set here",
+        audit_evidence(r,
+                       "pages: %s/s past the private caches while it ran, of the %s/s that %d thread%s stream%s "
+                       "through such a set here",
                        units_bytes(rate / busy * run->working.median).text, units_bytes(run->working.median).text,
                        (int)lround(run->threads), run->threads < 1.5 ? "" : "s", run->threads < 1.5 ? "s" : "");
     audit_evidence(r, "working set: %s used within 50 ms, %s resident at most; private caches hold %s a processor",
                    units_bytes(run->set_bytes).text, units_bytes(run->tree.rss_bytes_max).text,
                    units_bytes((double)run->caches.l2_bytes).text);
     if (t->sparse_s > 0.1 * t->busy_s)
-        audit_evidence(r, "for %.0f %% of its work it uses more pages than memory could deliver whole: random access, judged by latency (%s a read), "
-                       "wide range", 100 * t->sparse_s / t->busy_s, units_seconds(run->latency_s).text);
+        audit_evidence(r,
+                       "for %.0f %% of its work it uses more pages than memory could deliver whole: random access, "
+                       "judged by latency (%s a read), "
+                       "wide range",
+                       100 * t->sparse_s / t->busy_s, units_seconds(run->latency_s).text);
     if (t->unclear_s > t->sparse_s)
-        audit_note(r, "for some of its work the set was used up within the first look: it may rest in private caches or go round in the shared one");
-    if (run->looks_failed)
-        audit_note(r, "%d looks at pages failed (%s)", run->looks_failed, strerror(run->look_error));
+        audit_note(r, "for some of its work the set was used up within the first look: it may rest in private caches "
+                      "or go round in the shared one");
+    if (run->looks_failed) audit_note(r, "%d looks at pages failed (%s)", run->looks_failed, strerror(run->look_error));
 }
 
 static void say_host(audit_report *r, const live_run *run, const sums *t) {
     static const char *const names[2] = {"memory", "I/O"};
-    audit_evidence(r, "noise: samples %.0f points, reading rate %.0f %% within a measurement, %.0f %% from before to after",
-                   100 * run->spread, 100 * run->working.spread, 100 * roof_drift(run));
+    audit_evidence(
+        r, "noise: samples %.0f points, reading rate %.0f %% within a measurement, %.0f %% from before to after",
+        100 * run->spread, 100 * run->working.spread, 100 * roof_drift(run));
     audit_evidence(r, "%d process%s, at most %d thread%s; %.1f at work on average", run->tree.processes,
                    run->tree.processes == 1 ? "" : "es", run->tree.threads_max, run->tree.threads_max == 1 ? "" : "s",
                    run->threads);
@@ -127,18 +136,20 @@ static void say_host(audit_report *r, const live_run *run, const sums *t) {
     for (size_t i = 0; i < run->count; i++) seen += run->samples[i].v.cpu_s;
     double all = run->counts.value[COUNTER_CLOCK] * 1e-9;
     if (all > 1.1 * seen + 0.1)
-        audit_note(r, "%.0f %% of the processor time was not seen by samples (processes that live shortly, the last moments)",
-                   100 * (1 - seen / all));
+        audit_note(
+            r, "%.0f %% of the processor time was not seen by samples (processes that live shortly, the last moments)",
+            100 * (1 - seen / all));
     if (run->skipped_s > 0) audit_note(r, "the first %g s are left out (--skip)", run->skipped_s);
     if (run->tree.truncated) audit_note(r, "more than %d threads: the others were not looked at", HOST_THREADS_MAX);
 }
 
 static void specs(audit_report *r, const live_run *run) {
-    char set[64];
-    snprintf(set, sizeof set, "measured: sequential reads of %s", units_bytes(run->set_bytes).text);
+    char set[96];
+    snprintf(set, sizeof set, "measured: the better of reads and a triad of %s",
+             units_bytes((double)run->working_bytes).text);
     r->memory_bytes_per_s = run->working.median;
-    audit_specify(r, "reading, as many threads as ran", run->working.median / 1e9, "GB/s", set);
-    audit_specify(r, "reading, one thread, memory", run->after.median / 1e9, "GB/s", "measured after the run");
+    audit_specify(r, "memory, as many threads as ran", run->working.median / 1e9, "GB/s", set);
+    audit_specify(r, "memory, one thread", run->after.median / 1e9, "GB/s", "measured after the run");
     audit_specify(r, "latency of memory", run->latency_s * 1e9, "ns", "measured: reads that wait for one another");
     audit_specify(r, "private cache of a processor", (double)run->caches.l2_bytes / 1e6, "MB", "the C library");
     audit_specify(r, "a page used anew after a look", run->mark_s * 1e9, "ns", "measured, taken off");
@@ -157,7 +168,8 @@ static void wafer(audit_report *r, const live_run *run, diag *d) {
     double rate = n.mem_bw_bytes_per_s * n.memory_efficiency;
     if (run->tree.rss_bytes_max > n.mem_bytes || !(rate > run->working.median)) return;
     snprintf(name, sizeof name, "the same bytes at the memory rate of a wafer (%s/s)", units_bytes(rate).text);
-    snprintf(note, sizeof note, "data/machines/cs3.json; %s fit its %s; arithmetic taken as it is here, and rewritten for it",
+    snprintf(note, sizeof note,
+             "data/machines/cs3.json; %s fit its %s; arithmetic taken as it is here, and rewritten for it",
              units_bytes(run->tree.rss_bytes_max).text, units_bytes(n.mem_bytes).text);
     audit_what_if_bandwidth(r, AUDIT_MEMORY, rate / run->working.median, name, note);
 }
@@ -167,10 +179,12 @@ static void what_ifs(audit_report *r, const live_run *run, diag *d) {
     double total = (double)r->total_ns, compute = (double)r->bucket_ns[AUDIT_COMPUTE];
     audit_what_if_bandwidth(r, AUDIT_MEMORY, 2, "half the bytes: 16-bit data to 8, 8 to 4; or twice the bandwidth",
                             "unpacking costs arithmetic, which is not in it");
-    audit_what_if_bandwidth(r, AUDIT_MEMORY, 4, "a quarter of the bytes, or each byte used four times (batch, blocking)",
+    audit_what_if_bandwidth(r, AUDIT_MEMORY, 4,
+                            "a quarter of the bytes, or each byte used four times (batch, blocking)",
                             "unpacking and larger caches' needs are not in it");
     wafer(r, run, d);
-    snprintf(formula, sizeof formula, "T - (1 - 1/2) x (compute: %.3f ms, less what is not sure to be .. as judged)", compute / 1e6);
+    snprintf(formula, sizeof formula, "T - (1 - 1/2) x (compute: %.3f ms, less what is not sure to be .. as judged)",
+             compute / 1e6);
     double sure = fmax(0, total * (1 - r->hi) - (double)r->bucket_ns[AUDIT_IDLE]);
     if (compute > 0.01 * total)
         audit_what_if_add(r, "twice the arithmetic", total - 0.5 * compute, total - 0.5 * fmin(sure, compute), formula,
@@ -179,8 +193,9 @@ static void what_ifs(audit_report *r, const live_run *run, diag *d) {
     if (threads < all && r->bucket_ns[AUDIT_COMPUTE] + r->bucket_ns[AUDIT_MEMORY] > 0.5 * total) {
         double k = (double)all / threads, memory = (double)r->bucket_ns[AUDIT_MEMORY];
         snprintf(formula, sizeof formula, "compute / %.3g and memory / %.3g .. memory unchanged", k, k);
-        audit_what_if_add(r, "all processors at work", total - (1 - 1 / k) * (compute + memory), total - (1 - 1 / k) * compute,
-                          formula, "when the work can be divided; memory may not give several threads more than one");
+        audit_what_if_add(r, "all processors at work", total - (1 - 1 / k) * (compute + memory),
+                          total - (1 - 1 / k) * compute, formula,
+                          "when the work can be divided; memory may not give several threads more than one");
     }
 }
 
@@ -246,7 +261,7 @@ void live_fill(audit_report *r, live_run *run, diag *d) {
     r->window = arena_printf(r->a, "%.2f s of %.2f s, %zu samples", t.total_s, run->wall_s, run->count);
     r->device = arena_printf(r->a, "this host, %d processors", cpu_count());
     if (!r->window || !r->device) r->window = r->device = "", r->oom = true;
-    buckets(r, &t);
+    buckets(r, run, &t);
     say_method(r, run, &t);
     say_host(r, run, &t);
     specs(r, run);

@@ -2,18 +2,35 @@
 #include "audit/live.h"
 #include <math.h>
 
+enum { AROUND = 5 };
+
 static double clamp(double x, double low, double high) { return x < low ? low : x > high ? high : x; }
 
 /* Rate at which a thread of this run can read: by the roof of as many threads on a set of that size. */
 static double thread_rate(const live_run *run) { return run->working.median / fmax(1, round(run->threads)); }
 
-static void judge_pages(const live_run *run, live_sample *s) {
-    double cache = (double)run->caches.l2_bytes * s->v.threads;
-    page_rate rate = host_pages_rate(&s->curve, cache, run->mark_s);
-    double seconds = rate.seconds * (s->v.busiest_share > 0 ? s->v.busiest_share : 1);
-    double u = seconds > 0 ? rate.bytes / seconds / thread_rate(run) : 0;
+/* A look sees some milliseconds. Its neighbours, two on each side, are added to it: the noise of one look is as large
+ * as what it measures, phases of a program are longer. */
+static page_rate around(const live_run *run, size_t at) {
+    page_rate sum = run->samples[at].rate;
+    for (size_t i = at > AROUND / 2 ? at - AROUND / 2 : 0; i < run->count && i <= at + AROUND / 2; i++) {
+        const page_rate *r = &run->samples[i].rate;
+        if (i == at || run->samples[i].curve.count < 2 || r->kind != sum.kind) continue;
+        sum.bytes += r->bytes;
+        sum.seconds += r->seconds;
+        sum.raw_s += r->raw_s;
+    }
+    return sum;
+}
+
+static void judge_pages(live_run *run, size_t at) {
+    live_sample *s = &run->samples[at];
+    page_rate rate = around(run, at);
+    double part = s->v.busiest_share > 0 ? s->v.busiest_share : 1; /* the clock is that of all processes */
+    double full = thread_rate(run), seconds = rate.seconds * part, raw_s = rate.raw_s * part;
+    double u = seconds > 0 ? rate.bytes / seconds / full : 0;
     s->unclear = rate.kind == PAGES_UNCLEAR;
-    s->sparse = !s->unclear && u > AUDIT_SPARSE;
+    s->sparse = !s->unclear && u > (s->curve.huge_share < 0.5 ? AUDIT_SPARSE_SMALL : AUDIT_SPARSE);
     if (rate.kind == PAGES_FIT) return;
     if (s->unclear) s->hi = 1;
     else if (s->sparse) {
@@ -21,28 +38,26 @@ static void judge_pages(const live_run *run, live_sample *s) {
         s->best = s->curve.huge_share < 0.5 ? clamp(small, 0, 1) : 0;
         s->hi = 1;
     } else {
-        s->lo = clamp(u, 0, 1);
+        s->lo = clamp(raw_s > 0 ? rate.bytes / raw_s / full : 0, 0, 1);
         s->best = clamp(u / AUDIT_REACH, 0, 1);
         s->hi = clamp(u / AUDIT_REACH_LOW, 0, 1);
     }
 }
 
-/* The difference between the largest and the smallest share when every fifth sample is taken alone: phases of the program are
- * in all of them, noise is not. */
+/* Twice the standard error of the mean share, from the differences of neighbours: phases of the program, which are
+ * longer than a sample, do not count as noise (J. von Neumann's estimate of variance). Each look counts five times
+ * (around), which hides as much of it. */
 static double spread_of(const live_run *run) {
-    double busy[AUDIT_GROUPS] = {0}, memory[AUDIT_GROUPS] = {0}, low = 1, high = 0;
-    for (size_t i = 0, k = 0; i < run->count; i++) {
+    double busy = 0, squares = 0;
+    const live_sample *last = NULL;
+    for (size_t i = 0; i < run->count; i++) {
         const live_sample *s = &run->samples[i];
         if (s->at_s <= run->skipped_s || s->v.busy_s <= 0) continue;
-        busy[k % AUDIT_GROUPS] += s->v.busy_s;
-        memory[k++ % AUDIT_GROUPS] += s->v.busy_s * s->best;
+        busy += s->v.busy_s;
+        if (last) squares += s->v.busy_s * s->v.busy_s * (s->best - last->best) * (s->best - last->best) / 2;
+        last = s;
     }
-    for (int g = 0; g < AUDIT_GROUPS; g++) {
-        if (busy[g] <= 0) continue;
-        low = fmin(low, memory[g] / busy[g]);
-        high = fmax(high, memory[g] / busy[g]);
-    }
-    return high > low ? high - low : 0;
+    return busy > 0 ? 2 * AROUND * sqrt(squares) / busy : 1;
 }
 
 /* A sample without a look (the process was gone, or sleeps at that moment) is judged as the one before it. */
@@ -50,8 +65,12 @@ void live_judge_samples(live_run *run) {
     const live_sample *known = NULL;
     for (size_t i = 0; i < run->count; i++) {
         live_sample *s = &run->samples[i];
+        s->rate = host_pages_rate(&s->curve, (double)run->caches.l2_bytes * s->v.threads, run->mark_s);
+    }
+    for (size_t i = 0; i < run->count; i++) {
+        live_sample *s = &run->samples[i];
         if (s->curve.count > 1) {
-            judge_pages(run, s);
+            judge_pages(run, i);
             known = s;
         } else if (known) s->lo = known->lo, s->best = known->best, s->hi = known->hi;
         else s->unclear = true, s->hi = 1;

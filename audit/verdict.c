@@ -60,8 +60,11 @@ void audit_decide(audit_report *r) {
     shares(r);
     r->biggest = biggest_of(r, AUDIT_HOST_LINK, AUDIT_UNKNOWN);
     if (!r->has_device || r->total_ns <= 0) r->verdict = AUDIT_NO_DEVICE;
+    else if (r->refused) r->verdict = AUDIT_UNDECIDED;
     else if (r->share[AUDIT_IDLE_HOST] > 0.5) r->verdict = AUDIT_LAUNCH_BOUND;
-    else if (r->lo > 0.5) r->verdict = AUDIT_WALL_PROVEN, r->biggest = biggest_of(r, AUDIT_HOST_LINK, AUDIT_COPIES);
+    else if (r->lo > 0.5 && (r->range_proven || !r->range_given))
+        r->verdict = AUDIT_WALL_PROVEN,
+        r->biggest = biggest_of(r, AUDIT_HOST_LINK, r->range_given ? AUDIT_MEMORY : AUDIT_COPIES);
     else if (r->best > 0.5) r->verdict = AUDIT_WALL_ROOFLINE, r->biggest = biggest_of(r, AUDIT_HOST_LINK, AUDIT_MEMORY);
     else if (r->hi > 0.5) r->verdict = AUDIT_UNDECIDED;
     else r->verdict = r->share[AUDIT_COMPUTE] > 0.5 ? AUDIT_COMPUTE_BOUND : AUDIT_MIXED;
@@ -81,6 +84,7 @@ static audit_bucket second(const audit_report *r, audit_bucket first) {
 }
 
 void audit_verdict_text(const audit_report *r, strbuf *out) {
+    if (r->refused && r->verdict == AUDIT_UNDECIDED) return strbuf_addf(out, "no verdict: %s", r->refused);
     strbuf_adds(out, verdicts[r->verdict].text);
     if (r->verdict == AUDIT_WALL_PROVEN || r->verdict == AUDIT_WALL_ROOFLINE)
         strbuf_addf(out, ": %s", audit_bucket_name(r->biggest, r->kind));
