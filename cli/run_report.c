@@ -199,9 +199,10 @@ static void json_host(const run_report *r, strbuf *out) {
         strbuf_addf(
             out,
             ", \"read_bytes_per_s\": %.9g, \"decode_flops_per_s_limit\": %.9g, \"prompt_flops_per_s_limit\": %.9g, "
-            "\"time_share\": {\"memory_bound\": %.6g, \"compute_bound\": %.6g, \"other\": %.6g}",
-            r->verdict.read_bytes_per_s, r->verdict.decode_flops_per_s, r->verdict.prompt_flops_per_s, b.memory,
-            b.compute, b.other);
+            "\"float_flops_per_s_limit\": %.9g, \"time_share\": {\"memory_bound\": %.6g, \"compute_bound\": %.6g, "
+            "\"other\": %.6g}",
+            r->verdict.read_bytes_per_s, r->verdict.decode_flops_per_s, r->verdict.prompt_flops_per_s,
+            r->verdict.float_flops_per_s, b.memory, b.compute, b.other);
     }
     strbuf_addc(out, '}');
 }
