@@ -105,11 +105,11 @@ static void doze(void *arg, int thread, int threads) {
 static const struct {
     const char *name, *unit;
     void (*run)(void *, int, int);
-} kinds[] = {{"gemm", "FLOP", gemm},
-             {"stream", "B", stream},
-             {"chase", "reads", chase},
+} kinds[] = {{"gemm", "FLOP/s", gemm},
+             {"stream", "B/s", stream},
+             {"chase", "reads/s", chase},
              {"sleep", "", doze},
-             {"fork", "FLOP", gemm}};
+             {"fork", "FLOP/s", gemm}};
 
 static int usage(void) {
     fputs("usage: ingot-hostload gemm|stream|chase|sleep|fork [SECONDS] [THREADS]\n", stderr);
