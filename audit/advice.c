@@ -38,6 +38,11 @@ static const advice_row others[AUDIT_VERDICTS] = {
     [AUDIT_MIXED] = {AUDIT_BUCKETS, "look at the two largest buckets: none alone is over half", "", ""},
 };
 
+static const advice_row host_others[AUDIT_VERDICTS] = {
+    [AUDIT_UNDECIDED] = {AUDIT_BUCKETS, "a quieter machine, or a longer run", "--skip SECONDS leaves its start out",
+                         "where the kernel offers hardware counters, they decide"},
+};
+
 static void tell(audit_report *r, const advice_row *a) {
     if (*a->first) audit_advise(r, "first: %s", a->first);
     if (*a->then) audit_advise(r, "then: %s", a->then);
@@ -50,7 +55,8 @@ void audit_advice(audit_report *r) {
     size_t n = r->kind == AUDIT_OF_TRACE ? sizeof at_wall / sizeof *at_wall : sizeof host_wall / sizeof *host_wall;
     for (size_t i = 0; wall && i < n; i++)
         if (rows[i].bucket == r->biggest) tell(r, &rows[i]);
-    if (!wall) tell(r, &others[r->verdict]);
+    bool of_host = r->kind != AUDIT_OF_TRACE && host_others[r->verdict].first;
+    if (!wall) tell(r, of_host ? &host_others[r->verdict] : &others[r->verdict]);
     if (wall && r->bucket_ns[AUDIT_MEMORY] > 0 && (double)r->far_ns > 0.5 * (double)r->bucket_ns[AUDIT_MEMORY])
         audit_advise(r, "before buying: most of these kernels are far from the roof; better kernels, occupancy and "
                         "graphs come before bandwidth");

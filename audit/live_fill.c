@@ -148,11 +148,11 @@ static void specs(audit_report *r, const live_run *run) {
     snprintf(set, sizeof set, "measured: the better of reads and a triad of %s",
              units_bytes((double)run->working_bytes).text);
     r->memory_bytes_per_s = run->working.median;
-    audit_specify(r, "memory, as many threads as ran", run->working.median / 1e9, "GB/s", set);
-    audit_specify(r, "memory, one thread", run->after.median / 1e9, "GB/s", "measured after the run");
-    audit_specify(r, "latency of memory", run->latency_s * 1e9, "ns", "measured: reads that wait for one another");
-    audit_specify(r, "private cache of a processor", (double)run->caches.l2_bytes / 1e6, "MB", "the C library");
-    audit_specify(r, "a page used anew after a look", run->mark_s * 1e9, "ns", "measured, taken off");
+    audit_specify(r, "memory, as many threads as ran", run->working.median, "B/s", set);
+    audit_specify(r, "memory, one thread", run->after.median, "B/s", "measured after the run");
+    audit_specify(r, "latency of memory", run->latency_s, "s", "measured: reads that wait for one another");
+    audit_specify(r, "private cache of a processor", (double)run->caches.l2_bytes, "B", "the C library");
+    audit_specify(r, "a page used anew after a look", run->mark_s, "s", "measured, taken off");
 }
 
 /* ---- what would help ---- */
@@ -234,6 +234,7 @@ static void add_sample(audit_row *row, const live_sample *s, double set_rate) {
     row->bucket_ns[AUDIT_IDLE] += ns(s->v.idle_s);
     row->bytes += busy * s->lo * set_rate;
     row->roof_ns += busy * s->lo * 1e9;
+    row->known_ns = row->ns;
 }
 
 /* Eight parts of the run, one after the other: a program that loads, then works shows it. */

@@ -29,6 +29,7 @@ static bool add_test(bench *b, const double v[FIELDS], diag *d) {
     double roof_s = passes * v[SIZE] / b->memory_bytes_per_s, u = roof_s / seconds;
     audit_row *row = &b->t->rows[b->t->count++];
     *row = (audit_row){.count = 1, .ns = llround(seconds * 1e9), .bytes = passes * v[SIZE], .roof_ns = roof_s * 1e9};
+    row->known_ns = row->ns;
     row->name = arena_printf(b->r->a, "%.0f of prompt, %.0f generated, %.4g tokens/s: reads %.3g GB/s", v[PROMPT],
                              v[GENERATED], v[RATE], passes * v[SIZE] / seconds / 1e9);
     if (!row->name) return diag_oom(d, "report");
@@ -67,7 +68,7 @@ static bool finish(bench *b, diag *d) {
     r->best = b->best_s / b->total_s;
     r->hi = b->hi_s / b->total_s;
     r->memory_bytes_per_s = b->memory_bytes_per_s;
-    audit_specify(r, "reading of memory", b->memory_bytes_per_s / 1e9, "GB/s", "option --gbs, or measured here");
+    audit_specify(r, "reading of memory", b->memory_bytes_per_s, "B/s", "option --gbs, or measured here");
     audit_evidence(
         r, "bytes: the model once per token generated and per micro-batch of a prompt; keys and values are not in it");
     if (b->fastest > FASTER_MAX)

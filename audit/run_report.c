@@ -38,7 +38,7 @@ typedef struct {
 static void judge_step(audit_row *row, const step_cost *c) {
     bool matrix = !strcmp(c->step, "linear") || !strcmp(c->step, "head") || !strcmp(c->step, "attention");
     audit_bucket b = !matrix ? AUDIT_UNKNOWN : c->memory_s > c->compute_s ? AUDIT_MEMORY : AUDIT_COMPUTE;
-    row->ns = llround(c->seconds * 1e9);
+    row->ns = row->known_ns = llround(c->seconds * 1e9);
     row->bucket_ns[b] = row->ns;
     row->bytes = c->bytes;
     row->flops = c->flops;
@@ -112,10 +112,10 @@ static void evidence(audit_report *r, const json_t *host, const limits *l) {
                        100 * r->memory_roof_ns / (double)r->bucket_ns[AUDIT_MEMORY], units_bytes(l->read).text);
     if (weights > 0) audit_evidence(r, "%s of weights in memory", units_bytes(weights).text);
     if (load > 0) audit_note(r, "loading took %s and is not in the window", units_seconds(load).text);
-    audit_specify(r, "reading of weights", l->read / 1e9, "GB/s", "the report: measured after the run");
-    audit_specify(r, "arithmetic, one token", l->decode_flops / 1e9, "GFLOP/s", "the report: kernels in the cache");
-    audit_specify(r, "arithmetic, prompts", l->prompt_flops / 1e9, "GFLOP/s", "the report: kernels in the cache");
-    audit_specify(r, "arithmetic, attention", l->float_flops / 1e9, "GFLOP/s", "the report: kernels in the cache");
+    audit_specify(r, "reading of weights", l->read, "B/s", "the report: measured after the run");
+    audit_specify(r, "arithmetic, one token", l->decode_flops, "FLOP/s", "the report: kernels in the cache");
+    audit_specify(r, "arithmetic, prompts", l->prompt_flops, "FLOP/s", "the report: kernels in the cache");
+    audit_specify(r, "arithmetic, attention", l->float_flops, "FLOP/s", "the report: kernels in the cache");
 }
 
 /* A reading rate that the run itself beat was measured while others used the memory; what rests on it is worth nothing.

@@ -27,10 +27,19 @@ const cli_option cmd_audit_options[] = {
                      "exit status 3 when moving data takes more than SHARE (0.5), 0 otherwise"),
     OPTION_FLAG_ROW(0, "json", audit_args, json, "for programs: one JSON object, base units"),
     OPTION_STRING_ROW(0, "html", audit_args, html, "FILE", NULL, "writes a page: buckets, roofline, timeline, tables"),
+    OPTION_STRING_ROW('o', "output", audit_args, output, "FILE", NULL,
+                      "the report goes here; default: standard output, of a live run standard error"),
+    OPTION_FLOAT_ROW(0, "skip", audit_args, skip, 0, 1e6, "SECONDS", "0", "live: leave out so much at the start"),
+    OPTION_FLOAT_ROW(0, "seconds", audit_args, seconds, 0, 1e6, "SECONDS", "0",
+                     "live: end the command after so long; 0 = let it end"),
     OPTIONS_END,
 };
 
 void cmd_audit_notes(FILE *out) {
+    fputs(
+        "\n`ingot audit [options] -- PROGRAM ARGS` runs a program on this host and judges that (docs/audit-host.md).\n"
+        "A report of `ingot run --report json` and a result of llama-bench are judged too.",
+        out);
     fputs("\nA trace is a file of the PyTorch profiler (.json, .json.gz), another Chrome trace, or `nsys export --type "
           "sqlite`.\n"
           "Exit status: 0 not at the memory wall, 3 at the wall, 4 undecided, 1 unreadable, 2 called wrongly.\n",
@@ -62,7 +71,8 @@ int audit_present(cli *c, const audit_report *r, const audit_args *a) {
     if (a->json) audit_json(r, &b);
     else audit_text(r, &b);
     bool ok = (!b.oom && !r->oom) || diag_oom(c->d, "report");
-    if (ok) fwrite(b.data, 1, b.len, stdout);
+    if (ok && a->output) ok = file_write_all(a->output, strbuf_str(&b), c->d);
+    else if (ok) fwrite(b.data, 1, b.len, r->kind == AUDIT_OF_HOST ? stderr : stdout);
     if (ok && a->html) {
         strbuf_clear(&b);
         audit_html(r, &b);
@@ -88,6 +98,10 @@ static int audit_file(cli *c, const audit_args *a, const char *path) {
 
 int cmd_audit(cli *c, int argc, char **argv) {
     audit_args a = {0};
+    int status;
+    bool live = audit_is_live(argc, argv);
     if (!cli_parse(c, argc, argv, &a)) return c->status;
-    return audit_file(c, &a, c->args[0]);
+    if (live) return audit_command(c, &a);
+    if (c->arg_count > 1) return cli_usage_error(c, "one trace at a time; a program to run stands behind --");
+    return audit_report_file(c, &a, c->args[0], &status) ? status : audit_file(c, &a, c->args[0]);
 }
