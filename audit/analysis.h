@@ -33,6 +33,7 @@ typedef struct {
 typedef enum { KIND_DENSE, KIND_EXPERTS, KIND_ATTENTION, KIND_COUNT } model_kind;
 typedef struct {
     int64_t ns, placed_ns;               /* measured, in all windows; of that placed by the model */
+    uint64_t calls;                      /* kernels placed by it */
     double flops, bytes, weight_bytes, kv_bytes, compute_s, memory_s;
     uint8_t bucket;                      /* AUDIT_BUCKETS: not placed */
     bool rejected;

@@ -132,6 +132,7 @@ static void place_kernel(analysis *x, size_t i) {
         if (p->bytes > 0 && p->bucket < AUDIT_BUCKETS) {
             x->bucket[i] = p->bucket, x->why[i] = WHY_MODEL;
             p->placed_ns = ns_add(p->placed_ns, ev->dur_ns);
+            p->calls++;
         } else if (batch_bound(x, w, k)) x->bucket[i] = AUDIT_MEMORY, x->why[i] = WHY_BATCH;
     } else if (k == NAME_STREAM) x->bucket[i] = AUDIT_MEMORY, x->why[i] = WHY_NAME;
     if (!w) return;

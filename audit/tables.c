@@ -154,6 +154,32 @@ static bool windows(analysis *x, bool phases) {
     return publish(x, &s, phases ? "By phase" : "By step", phases ? "phase" : "step", true);
 }
 
+/* Kinds of kernels that the model's description placed, with the flops and bytes it gives them. */
+static bool model_rows(analysis *x) {
+    static const char *const names[KIND_COUNT] = {"matrix products", "experts", "attention"};
+    audit_row *rows = arena_push_n(x->a, audit_row, KIND_COUNT);
+    audit_table t = {0};
+    for (int k = 0; rows && k < KIND_COUNT; k++) {
+        const model_part *p = &x->part[k];
+        if (p->bucket >= AUDIT_BUCKETS || !p->placed_ns) continue;
+        double share = (double)p->placed_ns / (double)p->ns,
+               roof = p->memory_s > p->compute_s ? p->memory_s : p->compute_s;
+        audit_row *r = &rows[t.count++];
+        *r = (audit_row){.name = names[k],
+                         .count = p->calls,
+                         .ns = p->placed_ns,
+                         .known_ns = p->placed_ns,
+                         .flops = share * p->flops,
+                         .bytes = share * p->bytes,
+                         .roof_ns = share * roof * 1e9};
+        r->bucket_ns[p->bucket] = p->placed_ns;
+        r->far_from_roof = r->roof_ns < 0.1 * (double)r->ns;
+    }
+    audit_table *out = t.count ? audit_table_add(x->r, "By the model's description", "kind") : NULL;
+    if (out) out->rows = rows, out->count = t.count;
+    return rows || diag_oom(x->d, "tables");
+}
+
 bool tables_all(analysis *x) {
     bool linked = x->e->op_count > 0, modules = false, layers = false, told = false;
     for (size_t i = 0; i < x->e->op_count; i++) {
@@ -161,7 +187,7 @@ bool tables_all(analysis *x) {
         layers = layers || x->e->op[i].layer != EVENTS_NONE;
     }
     for (size_t i = 0; i < x->windows; i++) told = told || x->window[i].load.known;
-    return fill(x, "By kind of kernel", "kind", by_kind) &&
+    return fill(x, "By kind of kernel", "kind", by_kind) && model_rows(x) &&
            (!linked || fill(x, "By operator", "operator", by_operator)) && fill(x, "By kernel", "kernel", by_kernel) &&
            (!layers || fill(x, "By layer", "layer", by_layer)) &&
            (!modules || fill(x, "By module", "module", by_module)) && (!told || windows(x, true)) &&
