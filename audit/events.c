@@ -1,5 +1,6 @@
 /* The store of events: see events.h. Linking is in audit/link.c. */
 #include "audit/events.h"
+#include "audit/names.h"
 #include "base/mem.h"
 
 void events_init(events *e, arena *a) {
@@ -9,6 +10,7 @@ void events_init(events *e, arena *a) {
 void events_free(events *e) {
     map_free(&e->texts);
     mem_free((void *)e->text);
+    mem_free(e->comm);
     mem_free(e->device);
     mem_free(e->op);
     mem_free(e->launch);
@@ -43,6 +45,19 @@ uint32_t events_text(events *e, str s) {
     if (!map_put(&e->texts, texts[e->text_count], e->text_count)) return e->oom = true, EVENTS_NONE;
     e->text_bytes += s.n + sizeof(str) + sizeof(map_entry);
     return (uint32_t)e->text_count++;
+}
+
+bool events_is_comm(events *e, uint32_t name) {
+    if (name >= e->text_count) return false;
+    if (name >= e->comm_cap) {
+        uint8_t *more = mem_resize(e->comm, e->text_cap);
+        if (!more) return e->oom = true, false;
+        memset(more + e->comm_cap, 0, e->text_cap - e->comm_cap);
+        e->comm = more;
+        e->comm_cap = e->text_cap;
+    }
+    if (!e->comm[name]) e->comm[name] = (uint8_t)(1 + names_is_comm(e->text[name]));
+    return e->comm[name] == 2;
 }
 
 uint32_t events_device(events *e, str device) {

@@ -91,6 +91,8 @@ typedef struct {
     map texts;                           /* text -> index */
     const str *text;                     /* [text_count] */
     size_t text_count, text_cap, text_bytes;
+    uint8_t *comm;                       /* by text: 0 not asked yet, 1 no collective, 2 a collective */
+    size_t comm_cap;
     EVENTS_LIST(device_event, device);
     EVENTS_LIST(host_op, op);
     EVENTS_LIST(launch_call, launch);
@@ -115,6 +117,7 @@ void events_free(events *e);
 /* Index of a text; cut at EVENTS_TEXT_MAX bytes; EVENTS_NONE when there is no room (counted). */
 uint32_t events_text(events *e, str s);
 static inline str events_text_of(const events *e, uint32_t i) { return i < e->text_count ? e->text[i] : STR("?"); }
+bool events_is_comm(events *e, uint32_t name);       /* by its name, asked once per name */
 /* Index of a lane, of a device; the last one when there are too many (counted). */
 uint16_t events_lane(events *e, str device, str stream);
 uint32_t events_device(events *e, str device);

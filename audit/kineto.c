@@ -125,7 +125,7 @@ static bool add_device(reader *r, event_kind kind) {
     str name = events_text_of(r->e, out.name);
     out.external = id_of(ev->external.p ? ev->external : ev->external_old);
     out.correlation = id_of(ev->correlation);
-    if (kind == EV_KERNEL && names_is_comm(name)) kind = EV_COMM;
+    if (kind == EV_KERNEL && events_is_comm(r->e, out.name)) kind = EV_COMM;
     out.kind = (uint8_t)kind;
     if (kind == EV_MEMCPY) {
         out.direction = (uint8_t)names_direction(name);

@@ -181,7 +181,7 @@ static bool kernel_row(reader *r, sqlite3_stmt *q) {
     uint32_t name = name_at(r, q, 5);
     if (name == EVENTS_NONE) name = name_at(r, q, 6);
     if (name == EVENTS_NONE) name = number_text(r, q, 5);
-    return device_row(r, q, names_is_comm(events_text_of(r->e, name)) ? EV_COMM : EV_KERNEL, name, COPY_OTHER, 0);
+    return device_row(r, q, events_is_comm(r->e, name) ? EV_COMM : EV_KERNEL, name, COPY_OTHER, 0);
 }
 
 static const char *const memcpy_columns[] = {"start",         "end",   "deviceId", "streamId",
