@@ -2,11 +2,12 @@
 #include "base/mem.h"
 #include <stdarg.h>
 
-enum { MESSAGES_MAX = 100 }; /* a file full of nonsense gets a bounded answer */
+enum { MESSAGES_MAX = 100 }; /* errors, and as many others: a file full of nonsense gets a bounded answer */
 
 struct diag {
     strbuf text;
-    size_t errors, messages;
+    size_t errors, others;
+    bool cut;
 };
 
 diag *diag_new(void) { return mem_alloc(sizeof(diag)); }
@@ -19,7 +20,8 @@ void diag_free(diag *d) {
 
 void diag_clear(diag *d) {
     strbuf_clear(&d->text);
-    d->errors = d->messages = 0;
+    d->errors = d->others = 0;
+    d->cut = false;
 }
 
 void diag_line_column(str text, size_t at, size_t *line, size_t *column) {
@@ -35,11 +37,12 @@ static const char *level_name(diag_level level) {
     return level == DIAG_ERROR ? "error" : level == DIAG_WARNING ? "warning" : "note";
 }
 
+/* Warnings never keep an error from being told. */
 static bool admit(diag *d, diag_level level) {
-    if (level == DIAG_ERROR) d->errors++;
-    if (d->messages > MESSAGES_MAX) return false;
-    if (d->messages++ < MESSAGES_MAX) return true;
-    strbuf_adds(&d->text, "note: further messages are left out\n");
+    size_t *count = level == DIAG_ERROR ? &d->errors : &d->others;
+    if (++*count <= MESSAGES_MAX) return true;
+    if (!d->cut) strbuf_adds(&d->text, "note: further messages are left out\n");
+    d->cut = true;
     return false;
 }
 
@@ -96,14 +99,17 @@ bool diag_error(diag *d, const char *fmt, ...) {
     return false;
 }
 
+/* Once: what is compiled for many PEs would say it many times. */
 void diag_warn(diag *d, const char *fmt, ...) {
-    if (!admit(d, DIAG_WARNING)) return;
-    strbuf_adds(&d->text, "warning: ");
+    strbuf one = {0};
+    strbuf_adds(&one, "warning: ");
     va_list ap;
     va_start(ap, fmt);
-    add_va(&d->text, fmt, ap);
+    add_va(&one, fmt, ap);
     va_end(ap);
-    strbuf_addc(&d->text, '\n');
+    strbuf_addc(&one, '\n');
+    if (one.data && !strstr(diag_text(d), one.data) && admit(d, DIAG_WARNING)) strbuf_adds(&d->text, one.data);
+    strbuf_free(&one);
 }
 
 bool diag_oom(diag *d, const char *what) { return diag_error(d, "out of memory: %s", what); }

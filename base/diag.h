@@ -38,7 +38,7 @@ void diag_at(diag *d, diag_level level, const diag_source *src, span at, const c
     __attribute__((format(printf, 5, 6)));
 /* A message without source text. Always returns false, so that `return diag_error(d, "...")` reads well. */
 bool diag_error(diag *d, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-void diag_warn(diag *d, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+void diag_warn(diag *d, const char *fmt, ...) /* the same text only once */ __attribute__((format(printf, 2, 3)));
 bool diag_oom(diag *d, const char *what); /* "out of memory: WHAT"; returns false */
 
 size_t diag_error_count(const diag *d);

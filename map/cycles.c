@@ -6,7 +6,7 @@
  *   copy to n PEs                    CALL_CYCLES + hop n + L
  *   rows with the root in the middle half as many PEs, and L more where the two sides meet
  *   matrix tile of I inputs          TILE_CYCLES + I (COLUMN_CYCLES + outputs / rate of @fmachs)
- *   attention, slot and query head   SLOT_CYCLES + 6 head_size: four of them for the score, two to weigh
+ *   attention, slot                  see attention()
  *   activation, element              ELEMENT_CYCLES, of which exp is the most; the PEs of a row share its elements
  *
  * The constants are what the simulated WSE-3 takes for the parts of kernels/transformer, taken from four placements of
@@ -21,7 +21,6 @@ enum {
     CHAIN_CYCLES = 6,   /* a PE of a chain: ramp in, add, ramp out */
     CALL_CYCLES = 66,   /* around a collective: its call, conditions, the first and last PE's ramps */
     TILE_CYCLES = 90,
-    SLOT_CYCLES = 270,
     ELEMENT_CYCLES = 190,
     NORM_CYCLES = 330,  /* square root, divisions, operations whose length is 1 */
     BLOCK_CYCLES = 90,  /* powers of two of a block */
@@ -116,9 +115,12 @@ static double join(const plan *p, const isa_wafer *w, double tokens, double leng
     return row_sum(p, w, tokens * (length + 1)) + tokens * scale + row_copy(p, w, tokens * length);
 }
 
+/* A slot: two cycles for each product of q and k, whose sum is taken by halves down to 16 numbers, and the weighted sum
+ * of v; the constants are those of kernels/attention/README.md. */
 static double attention(const plan *p, uint32_t position) {
-    double slots = ceil((position + 1.0) / ((double)p->unit_rows * p->width));
-    return slots * p->group * (SLOT_CYCLES + 6.0 * p->head_size);
+    double slots = ceil((position + 1.0) / ((double)p->unit_rows * p->width)), head = p->head_size;
+    double halved = head > 16 ? 20 * ceil(log2(head / 16)) : 0, score = 2 * fmin(head, 16) + halved;
+    return slots * (35 + 0.25 * head + p->group * (210 + 2.5 * head + score));
 }
 
 /* Maxima, then weighted sums: along the rows to their roots, down that column to the unit's first row, and back. */

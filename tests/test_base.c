@@ -109,6 +109,12 @@ static void messages_show_the_place(void **state) {
     assert_non_null(strstr(diag_text(d), "further messages are left out"));
     assert_true(strlen(diag_text(d)) < 5000);
     diag_clear(d);
+    for (int i = 0; i < 3; i++) diag_warn(d, "once");
+    assert_string_equal(diag_text(d), "warning: once\n");
+    for (int i = 0; i < 500; i++) diag_warn(d, "number %d", i);
+    diag_error(d, "told all the same");
+    assert_non_null(strstr(diag_text(d), "told all the same"));
+    diag_clear(d);
     assert_string_equal(diag_text(d), "");
     diag_free(d);
 }
