@@ -102,7 +102,7 @@ static void odd_files(void **unused) {
          1); /* lost, and found again */
     good("[{\"ph\":\"X\" \"cat\"}, " KERNEL(1, 2, "") ", {{{, " KERNEL(9, 2, "") "]", 2, 1);
     good("[" KERNEL(1, -2, "") "," KERNEL(3, 0, "") "]", 1, 0);
-    good("[" KERNEL(1e300, 2, "") "," KERNEL(1, 1e12, "") "," KERNEL("abc", 1, "") "]", 0, 0);
+    good("[" KERNEL(1e300, 2, "") "," KERNEL(1, 1e13, "") "," KERNEL("abc", 1, "") "]", 0, 0);
     good("[{\"ph\":\"B\",\"cat\":\"kernel\",\"name\":\"outer\",\"pid\":1,\"tid\":1,\"ts\":1},{\"ph\":\"B\",\"cat\":"
          "\"kernel\",\"name\":\"inner\",\"pid\":1,\"tid\":1,\"ts\":2},"
          "{\"ph\":\"E\",\"pid\":1,\"tid\":1,\"ts\":3},{\"ph\":\"E\",\"pid\":1,\"tid\":2,\"ts\":3},{\"ph\":\"E\","
