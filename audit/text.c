@@ -26,6 +26,7 @@ static void head(const audit_report *r, strbuf *b) {
 }
 
 static void buckets(const audit_report *r, strbuf *b) {
+    if (!r->total_ns) return;
     strbuf_adds(b, "\ntime                          share\n");
     for (audit_bucket k = 0; k < AUDIT_BUCKETS; k++) {
         if (!r->bucket_ns[k]) continue;
