@@ -1,5 +1,6 @@
 /* ingot claims: numbers that are said about wafers and GPUs, derived again. */
 #include "cli/cli.h"
+#include "cli/output.h"
 #include "perf/claims.h"
 #include <math.h>
 
@@ -25,10 +26,7 @@ static bool print_json(const perf_claims *c, diag *d) {
         strbuf_addc(&b, '}');
     }
     strbuf_adds(&b, "]\n");
-    bool ok = !b.oom || diag_oom(d, "JSON");
-    if (ok) fwrite(b.data, 1, b.len, stdout);
-    strbuf_free(&b);
-    return ok;
+    return output_print(&b, "JSON", d);
 }
 
 int cmd_claims(cli *c, int argc, char **argv) {

@@ -1,12 +1,16 @@
 /* ingot compare: one model and load on several machines, side by side. */
 #include "base/units.h"
+#include "cli/output.h"
 #include "cli/predict_args.h"
+#include "perf/compare.h"
 #include <math.h>
 
 enum { MACHINES_MAX = 32 };
 
 const cli_option cmd_compare_options[] = {
     PREDICT_LOAD_ROWS,
+    OPTION_STRING_ROW(0, "svg", predict_args, svg, "FILE", NULL, "writes a chart, as SVG or, FILE.png, as PNG"),
+    OPTION_STRING_ROW(0, "html", predict_args, html, "FILE", NULL, "writes a page with the chart and all ranges"),
     OPTION_FLAG_ROW(0, "json", predict_args, json, "for programs: one JSON array"),
     OPTIONS_END,
 };
@@ -73,10 +77,29 @@ static bool print_json(const column *cols, int count, diag *d) {
         }
     }
     strbuf_adds(&b, "]\n");
-    bool ok = !b.oom || diag_oom(d, "JSON");
-    if (ok) fwrite(b.data, 1, b.len, stdout);
-    strbuf_free(&b);
-    return ok;
+    return output_print(&b, "JSON", d);
+}
+
+static bool pictures(const predict_args *a, const column *cols, char **names, size_t count, diag *d) {
+    perf_compared list[MACHINES_MAX];
+    strbuf b = {0};
+    for (size_t i = 0; i < count; i++)
+        list[i] = (perf_compared){names[i], cols[i].why ? NULL : &cols[i].p, cols[i].why};
+    if (a->html) {
+        perf_compare_html(list, count, &b);
+        if (!output_write(&b, a->html, d)) return false;
+    }
+    if (!a->svg) return true;
+    perf_compare_svg(list, count, &b);
+    return output_picture(&b, a->svg, d);
+}
+
+static void print_table(const perf_shape *s, const predict_args *a, const column *cols, char **names, int count) {
+    printf("%s, %lld prompt + %lld generated tokens, batch %lld\n", s->title, (long long)a->prompt,
+           (long long)a->generate, (long long)a->batch);
+    printf("%-14s %5s %10s %10s %10s %10s %10s %10s %10s  %-9s %s\n", "machine", "n", "first", "per token",
+           "tok/s user", "tok/s all", "power", "J/token", "USD/Mtok", "bound by", "weakest fact");
+    for (int i = 0; i < count; i++) line(names[i], &cols[i]);
 }
 
 int cmd_compare(cli *c, int argc, char **argv) {
@@ -87,11 +110,7 @@ int cmd_compare(cli *c, int argc, char **argv) {
     if (!cols) return diag_oom(c->d, "machines"), CLI_FAILED;
     for (int i = 0; i < c->arg_count; i++)
         if (!one(c, &a, c->args[i], &s, &cols[i])) return CLI_FAILED;
-    if (a.json) return print_json(cols, c->arg_count, c->d) ? CLI_OK : CLI_FAILED;
-    printf("%s, %lld prompt + %lld generated tokens, batch %lld\n", s.title, (long long)a.prompt, (long long)a.generate,
-           (long long)a.batch);
-    printf("%-14s %5s %10s %10s %10s %10s %10s %10s %10s  %-9s %s\n", "machine", "n", "first", "per token",
-           "tok/s user", "tok/s all", "power", "J/token", "USD/Mtok", "bound by", "weakest fact");
-    for (int i = 0; i < c->arg_count; i++) line(c->args[i], &cols[i]);
-    return CLI_OK;
+    if (!a.json) print_table(&s, &a, cols, c->args, c->arg_count);
+    bool ok = !a.json || print_json(cols, c->arg_count, c->d);
+    return ok && pictures(&a, cols, c->args, (size_t)c->arg_count, c->d) ? CLI_OK : CLI_FAILED;
 }

@@ -3,6 +3,7 @@
 #include "base/file.h"
 #include "base/units.h"
 #include "cli/cli.h"
+#include "cli/output.h"
 #include "cli/plan_picture.h"
 #include "cli/pull.h"
 
@@ -192,7 +193,7 @@ static bool print_plan(const page *g, const plan_args *a, diag *d) {
     if (!a->svg) return true;
     strbuf_clear(g->out);
     plan_picture_svg(g->p, g->w, g->m->name, g->out);
-    return (!g->out->oom || diag_oom(d, a->svg)) && file_write_all(a->svg, strbuf_str(g->out), d);
+    return output_picture(g->out, a->svg, d);
 }
 
 static plan_options options_of(const plan_args *a) {

@@ -1,21 +1,18 @@
 /* ingot plan-capacity: systems, megawatts and cost for a rate under limits; or what megawatts serve. */
+#include "base/units.h"
 #include "cli/predict_args.h"
 #include "perf/capacity.h"
-#include "perf/software.h"
 
 typedef struct {
-    const char *model, *machine, *weights, *kv, *set, *software;
-    int64_t prompt, generate;
-    double rate, megawatts, pue, utilisation, ttft, tpot;
+    predict_args shared;
+    double rate, megawatts, pue, utilisation, ttft, tpot, kwh;
     bool json;
 } capacity_args;
 
 const cli_option cmd_plan_capacity_options[] = {
-    OPTION_STRING_ROW('m', "model", capacity_args, model, "NAME|FILE", "llama-3.1-70b",
-                      "a preset, a model file, a config.json"),
-    OPTION_STRING_ROW('M', "machine", capacity_args, machine, "NAME|FILE", "cs3", "a machine (ingot machine list)"),
-    OPTION_INT_ROW('p', "prompt", capacity_args, prompt, 1, 1e9, "N", "1000", "tokens of a prompt"),
-    OPTION_INT_ROW('n', "generate", capacity_args, generate, 1, 1e9, "N", "200", "tokens generated"),
+    PREDICT_SHARED_ROWS(capacity_args, "cs3", "llama-3.1-70b"),
+    OPTION_INT_ROW('p', "prompt", capacity_args, shared.prompt, 1, 1e9, "N", "1000", "tokens of a prompt"),
+    OPTION_INT_ROW('n', "generate", capacity_args, shared.generate, 1, 1e9, "N", "200", "tokens generated"),
     OPTION_FLOAT_ROW('r', "rate", capacity_args, rate, 0, 1e12, "R", "0", "requests per second to serve"),
     OPTION_FLOAT_ROW(0, "megawatts", capacity_args, megawatts, 0, 1e9, "MW", "0",
                      "instead: power that there is, PUE included"),
@@ -25,61 +22,105 @@ const cli_option cmd_plan_capacity_options[] = {
                      "power of the site over power of the systems (1.16: liquid-cooled sites, survey of 2025)"),
     OPTION_FLOAT_ROW(0, "utilisation", capacity_args, utilisation, 0.01, 1, "SHARE", "0.7",
                      "share of the capacity that is planned for"),
-    OPTION_STRING_ROW('w', "weights", capacity_args, weights, "FORMAT", NULL, "format of the weights"),
-    OPTION_STRING_ROW(0, "kv", capacity_args, kv, "FORMAT", NULL, "format of keys and values"),
-    OPTION_STRING_ROW(0, "software", capacity_args, software, "NAME", NULL, "serving software of data/software.json"),
-    OPTION_STRING_ROW(0, "set", capacity_args, set, "NAME=VALUE,...", NULL, "values of the machine changed"),
-    OPTION_FLAG_ROW(0, "json", capacity_args, json, "for programs: one JSON object"),
+    OPTION_FLOAT_ROW(0, "usd-per-kwh", capacity_args, kwh, 0, 1000, "USD", "0.08",
+                     "electricity (0.08: estimate for AI sites, 2026; US industry 0.047 to 0.15)"),
+    OPTION_FLAG_ROW(0, "json", capacity_args, json, "for programs: one JSON object, of several machines an array"),
     OPTIONS_END,
 };
 
+static void print_power(const perf_capacity *c, const capacity_args *a) {
+    if (!(c->megawatts > 0)) {
+        printf("%-20s absent: the machine file lacks power_watts\n", "power");
+        return;
+    }
+    printf("%-20s %.4g MW at most, %.4g MW drawn, PUE %.2f: %s a token at the site's meter\n", "power", c->megawatts,
+           c->mean_megawatts, a->pue, units_si(c->joules_per_token, "J").text);
+    printf("%-20s %.4g USD/h at %.3g USD/kWh, %.3g USD per million tokens\n", "electricity",
+           c->electricity_usd_per_hour, a->kwh, c->electricity_usd_per_mtok);
+}
+
 static void print_text(const perf_capacity *c, const perf_shape *s, const perf_machine *m, const capacity_args *a) {
     const perf_prediction *u = &c->unit;
-    printf("%s on %s, %lld + %lld tokens, utilisation %.0f %%\n", s->title, m->title, (long long)a->prompt,
-           (long long)a->generate, 100 * a->utilisation);
+    printf("%s on %s, %lld + %lld tokens, utilisation %.0f %%\n", s->title, m->title, (long long)a->shared.prompt,
+           (long long)a->shared.generate, 100 * a->utilisation);
     printf("%-20s %.0f system%s with batch %.0f: first token %.3g s, %.3g ms a token, %.4g requests/s at full use\n",
            "a unit", u->setup.systems, u->setup.systems == 1 ? "" : "s", u->load.batch, u->ttft_s.value,
            1e3 * u->tpot_s.value, c->unit_requests_per_s);
     printf("%-20s %.0f in %.0f units\n", "systems", c->systems, c->units);
     printf("%-20s %.5g requests/s, %.5g tokens/s\n", "serve", c->requests_per_s, c->tokens_per_s);
-    if (c->megawatts > 0) printf("%-20s %.4g MW at most, PUE %.2f\n", "power", c->megawatts, a->pue);
-    else printf("%-20s absent: the machine file lacks power_watts\n", "power");
+    print_power(c, a);
     if (c->usd_per_hour > 0)
-        printf("%-20s %.4g USD/h, %.3g USD per million tokens\n", "cost", c->usd_per_hour, c->usd_per_mtok);
+        printf("%-20s %.4g USD/h of owning, electricity in it; %.3g USD per million tokens\n", "cost", c->usd_per_hour,
+               c->usd_per_mtok);
     else printf("%-20s absent: the machine file lacks cost_usd_per_hour\n", "cost");
+    if (c->price_usd > 0)
+        printf("%-20s %s, %s\n", "price", units_si(c->price_usd, "USD").text, fact_kind_name(m->price_usd.kind));
     puts("Queues are not in this: `ingot simulate` has them.");
 }
 
+static void print_json(const perf_capacity *c, const char *machine) {
+    printf("{\"machine\": \"%s\", \"systems\": %.9g, \"units\": %.9g, \"batch\": %.9g, \"requests_per_s\": %.9g, "
+           "\"tokens_per_s\": %.9g, \"megawatts\": %.9g, \"mean_megawatts\": %.9g, \"joules_per_token\": %.9g, "
+           "\"electricity_usd_per_hour\": %.9g, \"electricity_usd_per_mtok\": %.9g, \"usd_per_hour\": %.9g, "
+           "\"usd_per_mtok\": %.9g, \"price_usd\": %.9g, \"ttft_s\": %.9g, \"tpot_s\": %.9g}",
+           machine, c->systems, c->units, c->unit.load.batch, c->requests_per_s, c->tokens_per_s, c->megawatts,
+           c->mean_megawatts, c->joules_per_token, c->electricity_usd_per_hour, c->electricity_usd_per_mtok,
+           c->usd_per_hour, c->usd_per_mtok, c->price_usd, c->unit.ttft_s.value, c->unit.tpot_s.value);
+}
+
+static void print_row(const perf_capacity *c, const char *name) {
+    char cost[32] = "-", price[32] = "-";
+    if (c->usd_per_mtok > 0) snprintf(cost, sizeof cost, "%.3g", c->usd_per_mtok);
+    if (c->price_usd > 0) snprintf(price, sizeof price, "%s", units_si(c->price_usd, "").text);
+    printf("%-14s %8.0f %6.0f %11.4g %11.4g %9.4g %9.4g %10.3g %10s %9s\n", name, c->systems, c->unit.load.batch,
+           c->requests_per_s, c->tokens_per_s, c->megawatts, c->mean_megawatts, c->electricity_usd_per_mtok, cost,
+           price);
+}
+
+/* Several machines: a line each; one that cannot serve says why. */
+static bool compare(cli *c, const capacity_args *a, const perf_capacity_ask *q, perf_shape *s) {
+    if (!a->json)
+        printf(
+            "%s, %lld + %lld tokens, utilisation %.0f %%, PUE %.2f, %.3g USD/kWh\n%-14s %8s %6s %11s %11s %9s %9s %10s "
+            "%10s %9s\n",
+            s->title, (long long)a->shared.prompt, (long long)a->shared.generate, 100 * a->utilisation, a->pue, a->kwh,
+            "machine", "systems", "batch", "requests/s", "tokens/s", "MW most", "MW drawn", "USD/Mtok el", "USD/Mtok",
+            "price USD");
+    for (int i = 0; i < c->arg_count; i++) {
+        perf_machine m;
+        perf_capacity plan;
+        diag *d = diag_new();
+        if (!d || !perf_machine_load(&m, c->memory, c->args[i], c->d) || !predict_set(&m, a->shared.set, c->d))
+            return diag_free(d), false;
+        bool ok = perf_capacity_plan(&plan, s, &m, q, d);
+        if (a->json) fputs(i ? ",\n" : "[", stdout);
+        if (ok) (a->json ? print_json : print_row)(&plan, m.name);
+        else if (a->json) printf("{\"machine\": \"%s\"}", m.name);
+        else printf("%-14s %s", m.name, diag_text(d));
+        diag_free(d);
+    }
+    if (a->json) puts("]");
+    return true;
+}
+
 int cmd_plan_capacity(cli *c, int argc, char **argv) {
-    capacity_args a = {0};
+    capacity_args a = {.shared = {.batch = 1, .prompt_batch = 1}};
     if (!cli_parse(c, argc, argv, &a)) return c->status;
-    predict_args shared = {.model = a.model,
-                           .weights = a.weights,
-                           .kv = a.kv,
-                           .set = a.set,
-                           .software = a.software,
-                           .prompt = a.prompt,
-                           .generate = a.generate,
-                           .batch = 1,
-                           .prompt_batch = 1};
     perf_capacity_ask ask = {.ttft_limit_s = a.ttft,
                              .tpot_limit_s = a.tpot,
                              .requests_per_s = a.rate,
                              .megawatts = a.megawatts,
                              .pue = a.pue,
-                             .utilisation = a.utilisation};
+                             .utilisation = a.utilisation,
+                             .usd_per_kwh = a.kwh};
     perf_shape s;
     perf_machine m;
     perf_capacity plan;
-    if (!predict_inputs(&s, &m, &ask.load, c->memory, &shared, a.machine, c->d) ||
-        !perf_capacity_plan(&plan, &s, &m, &ask, c->d))
-        return CLI_FAILED;
+    const char *machine = c->arg_count ? c->args[0] : a.shared.machine;
+    if (!predict_inputs(&s, &m, &ask.load, c->memory, &a.shared, machine, c->d)) return CLI_FAILED;
+    if (c->arg_count > 1) return compare(c, &a, &ask, &s) ? CLI_OK : CLI_FAILED;
+    if (!perf_capacity_plan(&plan, &s, &m, &ask, c->d)) return CLI_FAILED;
     if (!a.json) print_text(&plan, &s, &m, &a);
-    else
-        printf("{\"systems\": %.9g, \"units\": %.9g, \"batch\": %.9g, \"requests_per_s\": %.9g, \"tokens_per_s\": "
-               "%.9g, \"megawatts\": %.9g, \"usd_per_hour\": %.9g, "
-               "\"usd_per_mtok\": %.9g, \"ttft_s\": %.9g, \"tpot_s\": %.9g}\n",
-               plan.systems, plan.units, plan.unit.load.batch, plan.requests_per_s, plan.tokens_per_s, plan.megawatts,
-               plan.usd_per_hour, plan.usd_per_mtok, plan.unit.ttft_s.value, plan.unit.tpot_s.value);
+    else print_json(&plan, m.name), puts("");
     return CLI_OK;
 }

@@ -1,5 +1,5 @@
 /* ingot predict: what a machine would do with a model, and what holds it back. */
-#include "base/file.h"
+#include "cli/output.h"
 #include "cli/predict_args.h"
 #include "perf/report_html.h"
 
@@ -7,7 +7,8 @@ const cli_option cmd_predict_options[] = {
     PREDICT_LOAD_ROWS,
     OPTION_STRING_ROW('M', "machine", predict_args, machine, "NAME|FILE", "cs3", "a machine (ingot machine list)"),
     OPTION_FLAG_ROW(0, "ops", predict_args, ops, "operator by operator too"),
-    OPTION_STRING_ROW(0, "html", predict_args, svg, "FILE", NULL,
+    OPTION_STRING_ROW(0, "svg", predict_args, svg, "FILE", NULL, "writes the roofline, as SVG or, FILE.png, as PNG"),
+    OPTION_STRING_ROW(0, "html", predict_args, html, "FILE", NULL,
                       "writes a page with charts: limits, operators, bytes, roofline"),
     OPTION_FLAG_ROW(0, "json", predict_args, json, "for programs: one JSON object, base units"),
     OPTIONS_END,
@@ -25,13 +26,8 @@ int cmd_predict(cli *c, int argc, char **argv) {
         return CLI_FAILED;
     if (a.json) perf_prediction_json(&p, &b);
     else perf_prediction_text(&p, a.ops, &b);
-    bool ok = !b.oom || diag_oom(c->d, "prediction");
-    if (ok) fwrite(b.data, 1, b.len, stdout);
-    if (ok && a.svg) {
-        strbuf_clear(&b);
-        perf_prediction_html(&p, &b);
-        ok = (!b.oom || diag_oom(c->d, a.svg)) && file_write_all(a.svg, strbuf_str(&b), c->d);
-    }
-    strbuf_free(&b);
+    bool ok = output_print(&b, "prediction", c->d);
+    if (ok && a.html) perf_prediction_html(&p, &b), ok = output_write(&b, a.html, c->d);
+    if (ok && a.svg) perf_prediction_svg(&p, &b), ok = output_picture(&b, a.svg, c->d);
     return ok ? CLI_OK : CLI_FAILED;
 }

@@ -1,5 +1,6 @@
 /* ingot simulate: requests served by replicas, with percentiles. */
 #include "base/units.h"
+#include "cli/output.h"
 #include "cli/predict_args.h"
 #include "perf/scenario.h"
 
@@ -165,10 +166,7 @@ static int run_scenario(cli *c, const simulate_args *a) {
         return CLI_FAILED;
     if (a->json) perf_scenario_json(&s, &b);
     else perf_scenario_text(&s, &b);
-    bool ok = !b.oom || diag_oom(c->d, "scenario");
-    if (ok) fwrite(b.data, 1, b.len, stdout);
-    strbuf_free(&b);
-    return ok ? CLI_OK : CLI_FAILED;
+    return output_print(&b, "scenario", c->d) ? CLI_OK : CLI_FAILED;
 }
 
 int cmd_simulate(cli *c, int argc, char **argv) {

@@ -1,5 +1,8 @@
 /* ingot sweep: a grid of predictions. */
 #include "base/file.h"
+#include "base/thread.h"
+#include "base/units.h"
+#include "cli/output.h"
 #include "cli/predict_args.h"
 #include "perf/software.h"
 #include "perf/sweep.h"
@@ -10,6 +13,7 @@ const cli_option cmd_sweep_options[] = {
     PREDICT_LOAD_ROWS,
     OPTION_STRING_ROW('M', "machine", predict_args, machine, "NAME|FILE", "cs3", "a machine, when it is no parameter"),
     OPTION_CHOICE_ROW('f', "format", predict_args, format, formats, "csv", "how points are printed"),
+    OPTION_FLAG_ROW(0, "timing", predict_args, timing, "says what computing took"),
     OPTION_STRING_ROW(0, "svg", predict_args, svg, "FILE", NULL,
                       "writes a chart: the last parameter across, a line for each of the others"),
     OPTION_STRING_ROW(0, "metric", predict_args, metric, "NAME", "user_tok_s",
@@ -33,12 +37,9 @@ static bool print_points(const perf_sweep *s, const predict_args *a, diag *d) {
     strbuf b = {0};
     if (a->format) perf_sweep_json(s, &b);
     else perf_sweep_csv(s, &b);
-    bool ok = !b.oom || diag_oom(d, "points");
-    if (ok) fwrite(b.data, 1, b.len, stdout);
-    if (ok && a->svg) {
-        strbuf_clear(&b);
-        ok = perf_sweep_svg(s, a->metric, &b, d) && file_write_all(a->svg, strbuf_str(&b), d);
-    }
+    if (!output_print(&b, "points", d)) return false;
+    if (!a->svg) return true;
+    bool ok = perf_sweep_svg(s, a->metric, &b, d) && output_picture(&b, a->svg, d);
     strbuf_free(&b);
     return ok;
 }
@@ -51,6 +52,12 @@ int cmd_sweep(cli *c, int argc, char **argv) {
               (!a.software || perf_software_load(&s.load.software, c->memory, a.software, c->d));
     for (int i = 0; ok && i < c->arg_count; i++)
         ok = perf_axis_parse(&s.axes[s.axis_count++], c->memory, c->args[i], c->d);
-    ok = ok && perf_sweep_run(&s, c->memory, (int)a.threads, c->d) && print_points(&s, &a, c->d);
+    double begin = clock_seconds();
+    ok = ok && perf_sweep_run(&s, c->memory, (int)a.threads, c->d);
+    double seconds = clock_seconds() - begin;
+    if (ok && a.timing)
+        cli_say("%zu points in %.3f s, %.2f us each (threads x time / points), without printing", s.count, seconds,
+                1e6 * seconds * (double)(a.threads ? a.threads : cpu_count()) / (double)s.count);
+    ok = ok && print_points(&s, &a, c->d);
     return ok ? CLI_OK : CLI_FAILED;
 }

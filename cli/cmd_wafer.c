@@ -3,6 +3,7 @@
 #include "base/file.h"
 #include "base/units.h"
 #include "cli/cli.h"
+#include "cli/output.h"
 #include "cli/wafer_picture.h"
 
 typedef struct {
@@ -111,12 +112,6 @@ static void print_json(const report *p) {
 
 /* ---- the command ---- */
 
-static bool write_text(const char *path, strbuf *text, diag *d) {
-    bool ok = (!text->oom || diag_oom(d, path)) && file_write_all(path, strbuf_str(text), d);
-    strbuf_free(text);
-    return ok;
-}
-
 static bool show(const report *p, diag *d) {
     strbuf text = {0};
     if (p->a->json) print_json(p);
@@ -129,12 +124,12 @@ static bool show(const report *p, diag *d) {
     }
     if (p->a->svg) {
         wafer_picture_svg(&p->map, &p->r, &p->w, &text);
-        if (!write_text(p->a->svg, &text, d)) return false;
+        if (!output_picture(&text, p->a->svg, d)) return false;
     }
     if (!p->a->save) return true;
     text = (strbuf){0};
     isa_defects_print(&p->map, &text);
-    return write_text(p->a->save, &text, d);
+    return output_write(&text, p->a->save, d);
 }
 
 int cmd_wafer(cli *c, int argc, char **argv) {

@@ -16,7 +16,7 @@ static const cli_command commands[] = {
      .run = cmd_compare},
     {"sweep", "predictions over a grid of parameters", "NAME=VALUES ...", 1, 6, cmd_sweep_options, .run = cmd_sweep,
      .notes = cmd_sweep_notes},
-    {"plan-capacity", "systems, megawatts and cost for a rate, or what megawatts serve", "", 0, 0,
+    {"plan-capacity", "systems, megawatts and cost for a rate, or what megawatts serve", "[MACHINE ...]", 0, 32,
      cmd_plan_capacity_options, .run = cmd_plan_capacity},
     {"simulate", "requests served by replicas: percentiles, goodput", "", 0, 0, cmd_simulate_options,
      .run = cmd_simulate},

@@ -5,11 +5,11 @@
 #include "perf/predict.h"
 
 typedef struct {
-    const char *model, *machine, *weights, *kv, *set, *software, *param, *metric, *svg;
+    const char *model, *machine, *weights, *kv, *set, *software, *param, *metric, *svg, *html;
     int64_t prompt, generate, batch, prompt_batch, window, tp, pp, ep, dp, systems, draft, side, threads;
     double accepted, draft_cost;
     int goal, format;
-    bool streamed, ops, json;
+    bool streamed, ops, json, timing;
 } predict_args;
 
 extern const char *const predict_goals[];

@@ -2,6 +2,7 @@
  */
 #include "cli/validate_kernels.h"
 #include "api/api.h"
+#include "cli/output.h"
 #include "cluster/agreement.h"
 #include <math.h>
 #include <stdlib.h>
@@ -61,10 +62,7 @@ static bool json(const agreement *g, diag *d) {
                     r->predicted, r->simulated, error_of(r), r->calibration ? "true" : "false");
     }
     strbuf_adds(&b, "]\n");
-    bool ok = !b.oom || diag_oom(d, "rows");
-    if (ok) fwrite(b.data, 1, b.len, stdout);
-    strbuf_free(&b);
-    return ok;
+    return output_print(&b, "rows", d);
 }
 
 static bool run(cli *c, const validate_kernels_args *args) {

@@ -1,5 +1,6 @@
 /* Rows, then one line per machine and metric with the median and the worst error, then what is out of scope and why. */
 #include "cli/validate_world.h"
+#include "cli/output.h"
 #include "base/file.h"
 #include "perf/validate.h"
 #include <math.h>
@@ -114,10 +115,7 @@ static bool print_json(const perf_validation *v, diag *d) {
         strbuf_addc(&b, '}');
     }
     strbuf_adds(&b, "]\n");
-    bool ok = !b.oom || diag_oom(d, "JSON");
-    if (ok) fwrite(b.data, 1, b.len, stdout);
-    strbuf_free(&b);
-    return ok;
+    return output_print(&b, "JSON", d);
 }
 
 int validate_world(cli *c, const validate_world_args *a) {

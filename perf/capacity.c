@@ -8,6 +8,7 @@ static bool ask_is_sound(const perf_capacity_ask *q, diag *d) {
     bool rate = q->requests_per_s > 0 && q->requests_per_s <= 1e12, power = q->megawatts > 0 && q->megawatts <= 1e9;
     if (rate == power) return diag_error(d, "say either how many requests per second, or how many megawatts");
     if (!(q->pue >= 1 && q->pue <= 10)) return diag_error(d, "PUE must be 1 to 10");
+    if (!(q->usd_per_kwh >= 0 && q->usd_per_kwh <= 1000)) return diag_error(d, "electricity must be 0 to 1000 USD/kWh");
     if (!(q->utilisation > 0 && q->utilisation <= 1))
         return diag_error(d, "utilisation must be more than 0 and at most 1");
     return true;
@@ -65,6 +66,12 @@ bool perf_capacity_plan(perf_capacity *c, const perf_shape *s, const perf_machin
     c->requests_per_s = c->units * c->unit_requests_per_s * q->utilisation;
     c->tokens_per_s = c->requests_per_s * q->load.generate;
     c->megawatts = c->units * watts * q->pue / 1e6;
+    double busy = q->utilisation * c->unit.watts.value, idle = (1 - q->utilisation) * watts * m->power_idle_share.value;
+    c->mean_megawatts = watts > 0 ? c->units * (busy + idle) * q->pue / 1e6 : 0;
+    c->joules_per_token = c->mean_megawatts * 1e6 / c->tokens_per_s;
+    c->electricity_usd_per_hour = c->mean_megawatts * 1e3 * q->usd_per_kwh;
+    c->electricity_usd_per_mtok = c->electricity_usd_per_hour / 3600 / c->tokens_per_s * 1e6;
+    c->price_usd = m->price_usd.given ? c->systems * m->price_usd.value : 0;
     c->usd_per_hour = m->cost_usd_per_hour.given ? c->systems * m->cost_usd_per_hour.value : 0;
     c->usd_per_mtok = c->usd_per_hour / 3600 / c->tokens_per_s * 1e6;
     return true;

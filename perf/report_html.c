@@ -1,16 +1,11 @@
 /* A prediction as one self-contained page: totals, each limit alone, time by operator, bytes by level, roofline. No
  * script, no outside file; charts are SVG. */
 #include "base/units.h"
+#include "perf/html.h"
 #include "perf/report_html.h"
 #include <math.h>
 
-enum { BAR_WIDTH = 420, BAR_HEIGHT = 18, LABEL = 180, ROOF_WIDTH = 640, ROOF_HEIGHT = 360, MARGIN = 60 };
-
-static void text_of(strbuf *b, const char *s) {
-    for (; *s; s++)
-        if (*s == '<' || *s == '>' || *s == '&' || *s == '"') strbuf_addf(b, "&#%d;", *s);
-        else strbuf_addc(b, *s);
-}
+enum { BAR_WIDTH = 420, BAR_HEIGHT = 18, LABEL = 180, ROOF_WIDTH = 700, ROOF_HEIGHT = 360, MARGIN = 60 };
 
 static void row(strbuf *b, const char *name, const char *value) {
     strbuf_addf(b, "<tr><td>%s</td><td>%s</td></tr>\n", name, value);
@@ -34,7 +29,7 @@ static unit_text watts(double x) { return units_si(x, "W"); }
 static void bar(strbuf *b, int line, const char *name, double share, const char *value, const char *color) {
     int y = line * (BAR_HEIGHT + 4);
     strbuf_addf(b, "<text x='%d' y='%d' text-anchor='end'>", LABEL - 6, y + 14);
-    text_of(b, name);
+    html_text(b, name);
     strbuf_addf(b, "</text><rect x='%d' y='%d' width='%.1f' height='%d' fill='%s'/><text x='%.1f' y='%d'>%s</text>\n",
                 LABEL, y, fmax(1, share * BAR_WIDTH), BAR_HEIGHT, color, LABEL + fmax(1, share * BAR_WIDTH) + 6, y + 14,
                 value);
@@ -85,7 +80,7 @@ typedef struct {
 } frame;
 
 static double px(const frame *f, double x) {
-    return MARGIN + log(fmax(x, f->x_min) / f->x_min) / log(f->x_max / f->x_min) * (ROOF_WIDTH - MARGIN - 10);
+    return MARGIN + log(fmax(x, f->x_min) / f->x_min) / log(f->x_max / f->x_min) * (ROOF_WIDTH - MARGIN - 50);
 }
 static double py(const frame *f, double y) {
     return ROOF_HEIGHT - 40 - log(fmax(y, f->y_min) / f->y_min) / log(f->y_max / f->y_min) * (ROOF_HEIGHT - 60);
@@ -97,20 +92,22 @@ static void dots(const perf_phase *p, const frame *f, const char *color, strbuf 
         if (!(o->flops > 0 && o->memory_bytes > 0 && o->seconds > 0)) continue;
         strbuf_addf(b, "<circle cx='%.1f' cy='%.1f' r='4' fill='%s'><title>", px(f, o->flops / o->memory_bytes),
                     py(f, o->flops / o->seconds), color);
-        text_of(b, o->name);
+        html_text(b, o->name);
         strbuf_adds(b, "</title></circle>\n");
     }
 }
 
-static void roofline(const perf_prediction *p, strbuf *b) {
+void perf_prediction_svg(const perf_prediction *p, strbuf *b) {
     const perf_machine *m = p->machine;
     double n = m->class == PERF_WAFER ? p->setup.systems : (double)p->setup.tp * p->setup.pp;
     double peak = n * m->flops_fp16_per_s.value, rate = n * m->mem_bw_bytes_per_s.value;
     frame f = {0.01, 1e5, peak / 1e7, peak * 4};
-    strbuf_addf(b,
-                "<h3>Roofline: FLOP/s over FLOP per byte (16-bit peak %s, memory %s; red: prompt, blue: "
-                "decoding)</h3>\n<svg width='%d' height='%d'>\n",
-                units_si(peak, "FLOP/s").text, units_si(rate, "B/s").text, ROOF_WIDTH, ROOF_HEIGHT);
+    strbuf_addf(
+        b,
+        "<svg xmlns='http://www.w3.org/2000/svg' width='%d' height='%d' font-family='sans-serif' "
+        "font-size='12'>\n<rect width='100%%' height='100%%' fill='white'/>\n<text x='%d' y='14'>FLOP/s over FLOP "
+        "per byte; 16-bit peak %s, memory %s; red: prompt, blue: decoding</text>\n",
+        ROOF_WIDTH, ROOF_HEIGHT, MARGIN, units_si(peak, "FLOP/s").text, units_si(rate, "B/s").text);
     strbuf_addf(b, "<path fill='none' stroke='black' d='M%.1f %.1fL%.1f %.1fL%.1f %.1f'/>\n", px(&f, f.x_min),
                 py(&f, f.x_min * rate), px(&f, peak / rate), py(&f, peak), px(&f, f.x_max), py(&f, peak));
     for (double x = f.x_min; x <= f.x_max * 1.01; x *= 10)
@@ -134,23 +131,20 @@ static void facts_table(const perf_prediction *p, strbuf *b) {
         if (!v->given) continue;
         strbuf_addf(b, "<tr><td>%s</td><td>%.6g %s</td><td>%s</td><td>", r->name, v->value,
                     perf_dimension_unit(r->dimension), fact_kind_name(v->kind));
-        text_of(b, v->source);
+        html_text(b, v->source);
         strbuf_adds(b, "</td></tr>\n");
     }
     strbuf_adds(b, "</table>\n");
 }
 
 void perf_prediction_html(const perf_prediction *p, strbuf *b) {
-    strbuf_adds(b, "<!doctype html><html><head><meta charset='utf-8'><title>");
-    text_of(b, p->shape->title);
-    strbuf_adds(b, "</title><style>body{font:14px sans-serif;margin:24px}td,th{padding:2px 10px;text-align:left}svg "
-                   "text{font:12px sans-serif}small{color:#666}"
-                   "</style></head><body>\n<h2>");
-    text_of(b, p->shape->title);
-    strbuf_adds(b, " on ");
-    text_of(b, p->machine->title);
+    strbuf title = {0};
+    strbuf_addf(&title, "%s on %s", p->shape->title, p->machine->title);
+    html_begin(b, title.data ? title.data : "");
+    b->oom = b->oom || title.oom;
+    strbuf_free(&title);
     strbuf_addf(b,
-                "</h2>\n<p>%.0f prompt + %.0f generated tokens, batch %.0f; %.0f system(s), bound by %s; weakest fact "
+                "<p>%.0f prompt + %.0f generated tokens, batch %.0f; %.0f system(s), bound by %s; weakest fact "
                 "behind that: %s</p>\n<table>\n",
                 p->load.prompt, p->load.generate, p->load.batch, p->setup.systems,
                 perf_limit_name(p->decode.binds, p->machine->class), fact_kind_name(p->weakest));
@@ -167,8 +161,8 @@ void perf_prediction_html(const perf_prediction *p, strbuf *b) {
     operators(&p->decode, "Decoding step: time by operator", b);
     operators(&p->prefill, "Prompt: time by operator", b);
     bytes(p, b);
-    roofline(p, b);
+    strbuf_adds(b, "<h3>Roofline</h3>\n");
+    perf_prediction_svg(p, b);
     facts_table(p, b);
-    strbuf_adds(b, "<p>Ranges are those of the published facts, not error bars; <code>ingot validate</code> has the "
-                   "errors.</p></body></html>\n");
+    html_end(b, "Ranges are those of the published facts, not error bars; <code>ingot validate</code> has the errors.");
 }

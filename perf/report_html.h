@@ -4,4 +4,5 @@
 #include "perf/predict.h"
 
 void perf_prediction_html(const perf_prediction *p, strbuf *out);
+void perf_prediction_svg(const perf_prediction *p, strbuf *out); /* its roofline alone */
 #endif

@@ -94,12 +94,16 @@ static void capacity(void **state) {
                            .requests_per_s = 100,
                            .pue = 1.2,
                            .utilisation = 0.5,
+                           .usd_per_kwh = 0.08,
                            .tpot_limit_s = 0.02,
                            .ttft_limit_s = 1};
     if (!perf_capacity_plan(&c, &s, &m, &q, f->d)) fail_msg("%s", diag_text(f->d));
     assert_true(c.requests_per_s >= 100 && (c.units - 1) * c.unit_requests_per_s * 0.5 < 100);
     assert_true(c.unit.tpot_s.value <= 0.02 && c.unit.ttft_s.value <= 1);
     near(c.megawatts, c.systems * 700 * 1.2 / 1e6, 1e-9);
+    assert_true(c.mean_megawatts > 0.2 * c.megawatts && c.mean_megawatts < c.megawatts);
+    near(c.electricity_usd_per_hour, 80 * c.mean_megawatts, 1e-9); /* 1,000 kW at 0.08 */
+    near(c.electricity_usd_per_mtok, c.joules_per_token / 3.6e6 * 0.08 * 1e6, 1e-9);
     q.requests_per_s = 0, q.megawatts = c.megawatts * 1.0001;
     assert_true(perf_capacity_plan(&d2, &s, &m, &q, f->d));
     near(d2.units, c.units, 1e-9);
