@@ -45,24 +45,6 @@ static perf_rate rate_on(const perf_machine *m, perf_rate r) {
     return r;
 }
 
-static perf_way way_of(const perf_prediction *p, perf_case which) {
-    const perf_format *f = p->load.weights;
-    perf_way w = {.s = p->shape,
-                  .m = p->machine,
-                  .n = perf_machine_numbers(p->machine, which),
-                  .load = &p->load,
-                  .set = p->setup};
-    if (!f && p->shape->format) f = perf_format_named(p->shape->format);
-    w.weight_bits = f ? f->bits : p->shape->weight_bits;
-    w.rate = rate_on(p->machine, f ? f->rate : PERF_RATE_16);
-    w.dense_bits = w.weight_bits;
-    bool experts_only = f && f->rate == PERF_RATE_4_16 && p->shape->moe_layers; /* as gpt-oss is published */
-    if (experts_only) w.dense_bits = 16;
-    w.kv_bits = p->load.kv ? p->load.kv->bits : 16;
-    if (p->machine->weights_format == PERF_WIDENED_F16) w.weight_bits = w.dense_bits = w.kv_bits = 16;
-    return w;
-}
-
 /* ---- memory ---- */
 
 static double expert_share(const perf_shape *s) {
@@ -81,19 +63,40 @@ static double kv_bytes(const perf_way *w) {
     return w->load->batch * tokens * perf_shape_kv_elems(w->s) * w->kv_bits / 8;
 }
 
-/* What must stay: weights and KV, or KV and two layers that stream. */
-static double stay_bytes(const perf_way *w) {
-    double weights = weight_bytes(w);
-    return kv_bytes(w) + (w->load->streamed ? 2 * weights / w->s->layers : weights);
+static perf_way way_of(const perf_prediction *p, perf_case which) {
+    const perf_format *f = p->load.weights;
+    perf_way w = {.s = p->shape,
+                  .m = p->machine,
+                  .n = perf_machine_numbers(p->machine, which),
+                  .load = &p->load,
+                  .set = p->setup};
+    if (!f && p->shape->format) f = perf_format_named(p->shape->format);
+    w.weight_bits = f ? f->bits : p->shape->weight_bits;
+    w.rate = rate_on(p->machine, f ? f->rate : PERF_RATE_16);
+    w.dense_bits = w.weight_bits;
+    bool experts_only = f && f->rate == PERF_RATE_4_16 && p->shape->moe_layers; /* as gpt-oss is published */
+    if (experts_only) w.dense_bits = 16;
+    w.kv_bits = p->load.kv ? p->load.kv->bits : 16;
+    if (p->machine->weights_format == PERF_WIDENED_F16) w.weight_bits = w.dense_bits = w.kv_bits = 16;
+    w.weights_b = weight_bytes(&w), w.kv_b = kv_bytes(&w);
+    return w;
 }
 
-static double device_room(const perf_way *w) { return w->n.mem_bytes * (w->m->class == PERF_WAFER ? 1 : PERF_USABLE_SHARE); }
+/* What must stay: weights and KV, or KV and two layers that stream. */
+static double stay_bytes(const perf_way *w) {
+    double weights = w->weights_b;
+    return w->kv_b + (w->load->streamed ? 2 * weights / w->s->layers : weights);
+}
+
+static double device_room(const perf_way *w) {
+    return w->n.mem_bytes * (w->m->class == PERF_WAFER ? 1 : PERF_USABLE_SHARE);
+}
 
 /* Of one device of a replica: K and V are held by every device beyond the number of their heads. */
 static bool fits_device(const perf_way *w) {
     double parts = (double)w->set.tp * w->set.pp, split = w->s->kv_lora ? 1 : fmin(w->set.tp, w->s->kv_heads);
-    double weights = w->load->streamed ? 2 * weight_bytes(w) / w->s->layers : weight_bytes(w);
-    return weights / parts + kv_bytes(w) / w->set.dp / split / w->set.pp <= device_room(w);
+    double weights = w->load->streamed ? 2 * w->weights_b / w->s->layers : w->weights_b;
+    return weights / parts + w->kv_b / w->set.dp / split / w->set.pp <= device_room(w);
 }
 
 /* ---- running one way ---- */
@@ -109,28 +112,52 @@ static double tokens_per_pass(const perf_load *l) {
            (1 - l->accepted); /* drafted ones until the first refusal, plus one */
 }
 
-static void run(const perf_way *w, outcome *o) {
+typedef void pass_function(const perf_way *, double, double, double, perf_phase *);
+
+static pass_function *pass_of(const perf_way *w) {
+    return w->m->class == PERF_WAFER ? perf_wafer_pass : perf_device_pass;
+}
+
+static double prompts_at_once(const perf_load *l) { return fmin(l->prompt_batch, l->batch); }
+
+static void run_decode(const perf_way *w, outcome *o) {
     const perf_load *l = w->load;
     bool wafer = w->m->class == PERF_WAFER;
-    void (*pass)(const perf_way *, double, double, double, perf_phase *) = wafer ? perf_wafer_pass : perf_device_pass;
     double replica = fmax(1, ceil(l->batch / w->set.dp)), stages = wafer ? 1 : w->set.pp;
     double micro = fmax(1, ceil(replica / stages)), at = l->prompt + floor(l->generate / 2);
-    pass(w, fmin(l->prompt_batch, l->batch), l->prompt, 0, &o->prefill);
     double checked = 1 + l->draft_tokens; /* tokens that a pass of speculation verifies */
-    pass(w, micro * (wafer ? 1 : checked), 1, at, &o->decode);
+    pass_of(w)(w, micro * (wafer ? 1 : checked), 1, at, &o->decode);
     double draft = l->draft_tokens * l->draft_cost * o->decode.seconds;
     o->step_s = o->decode.seconds + draft;
-    o->ttft_s = o->prefill.seconds;
     o->tpot_s = o->step_s / tokens_per_pass(l);
+}
+
+static void run_prefill(const perf_way *w, outcome *o) {
+    const perf_load *l = w->load;
+    bool wafer = w->m->class == PERF_WAFER;
+    double replica = fmax(1, ceil(l->batch / w->set.dp));
+    pass_of(w)(w, prompts_at_once(l), l->prompt, 0, &o->prefill);
+    o->ttft_s = o->prefill.seconds;
     double rest = fmax(1, l->generate - 1); /* with one token there is none to wait for, but its time is asked for */
     o->request_s = o->ttft_s + rest * o->tpot_s;
-    double rounds = ceil(replica / fmin(l->prompt_batch, l->batch));
+    double rounds = ceil(replica / prompts_at_once(l));
     double prompts_s = wafer ? o->prefill.seconds + (rounds - 1) * o->prefill.period_s : rounds * o->prefill.period_s;
     o->total_tok_s = l->batch * l->generate / (prompts_s + l->generate * o->tpot_s);
 }
 
+static void run(const perf_way *w, outcome *o) {
+    run_decode(w, o);
+    run_prefill(w, o);
+}
+
 static bool better(const perf_load *l, const outcome *a, const outcome *b) {
     return l->goal == PERF_FOR_THROUGHPUT ? a->total_tok_s > b->total_tok_s : a->request_s < b->request_s;
+}
+
+/* With prompts that take no time: when not even then, they need not be looked at. */
+static bool may_be_better(const perf_load *l, const outcome *a, const outcome *b) {
+    double rest = fmax(1, l->generate - 1);
+    return l->goal == PERF_FOR_THROUGHPUT ? l->batch / a->tpot_s > b->total_tok_s : rest * a->tpot_s < b->request_s;
 }
 
 typedef struct {
@@ -141,11 +168,13 @@ typedef struct {
 
 static void offer(choice *c, const perf_way *w) {
     outcome o;
-    run(w, &o);
+    run_decode(w, &o);
+    if (c->any && !may_be_better(w->load, &o, &c->best)) return;
+    run_prefill(w, &o);
     if (c->any && !better(w->load, &o, &c->best)) return;
     c->any = true;
-    c->best = o;
     c->set = w->set;
+    c->best.request_s = o.request_s, c->best.total_tok_s = o.total_tok_s; /* the rest is run again for the best */
 }
 
 /* ---- devices: tensor x pipeline x expert x data ---- */
@@ -245,8 +274,8 @@ static bool choose_wafers(choice *c, perf_way w, diag *d) {
 /* ---- totals ---- */
 
 static double memory_share(const perf_way *w) {
-    double room = w->set.systems * w->n.accelerators * w->n.mem_bytes, weights = stay_bytes(w) - kv_bytes(w);
-    return (kv_bytes(w) + weights * (w->m->class == PERF_WAFER ? 1 : w->set.dp)) / room;
+    double room = w->set.systems * w->n.accelerators * w->n.mem_bytes, weights = stay_bytes(w) - w->kv_b;
+    return (w->kv_b + weights * (w->m->class == PERF_WAFER ? 1 : w->set.dp)) / room;
 }
 
 /* Dynamic energy by cause from events; what the systems draw beyond it is idle power, leakage, host, fans. */
@@ -323,19 +352,30 @@ static bool predict(perf_prediction *p, const perf_shape *s, const perf_machine 
     if (p->load.batch == 0) p->load.batch = 1;
     if (p->load.prompt_batch == 0) p->load.prompt_batch = 1;
     if (!load_is_sound(&p->load, s, d) || !machine_is_known(m, &p->load, d)) return false;
+    perf_op_list lists[2]; /* filled when they are asked for */
+    lists[0].count = lists[1].count = 0;
     perf_way w = way_of(p, PERF_NOMINAL);
-    choice c = {0};
+    choice c;
+    c.any = false;
+    w.lists = lists, w.brief = true;
     if (!(m->class == PERF_WAFER ? choose_wafers(&c, w, d) : choose_devices(&c, &w, d))) return false;
     p->setup = w.set = c.set;
-    p->weight_bytes = weight_bytes(&w);
-    p->kv_bytes = kv_bytes(&w);
+    w.brief = false;
+    run(&w, &c.best);
+    p->weight_bytes = w.weights_b;
+    p->kv_bytes = w.kv_b;
     p->memory_share = memory_share(&w);
-    outcome slow = c.best, fast = c.best;
-    if (ranges) {
-        perf_way ws = way_of(p, PERF_SLOW), wf = way_of(p, PERF_FAST);
-        run(&ws, &slow);
-        run(&wf, &fast);
+    if (!ranges) {
+        totals(p, &w, &c.best, &c.best, &c.best);
+        return true;
     }
+    outcome slow, fast;
+    perf_way ws = way_of(p, PERF_SLOW), wf = way_of(p, PERF_FAST);
+    ws.lists = wf.lists = lists, ws.brief = wf.brief = true;
+    lists[0].count = lists[1].count = 0;
+    run(&ws, &slow);
+    lists[0].count = lists[1].count = 0;
+    run(&wf, &fast);
     totals(p, &w, &c.best, &slow, &fast);
     return true;
 }

@@ -103,15 +103,26 @@ static double collectives(const perf_way *w, const perf_op *op, double tokens, p
     return perf_collective_seconds(w->m, &w->n, PERF_K_ALLREDUCE, bytes, w->set.tp);
 }
 
-static void one_op(const perf_way *w, const perf_op *op, double tokens, perf_phase *out, double *weights) {
+static void price(const perf_way *w, perf_op_list *l) {
+    for (size_t i = 0; i < l->count; i++) {
+        perf_rate r = rate_for(w, &l->ops[i]);
+        shares e = shares_of(w->m, &w->n, l->ops[i].kernel, r);
+        l->flops_per_s[i] = peak_of(&w->n, r) * e.compute;
+        l->bytes_per_s[i] = w->n.mem_bw_bytes_per_s * e.memory;
+        l->overhead_s[i] = e.overhead_s;
+    }
+    l->priced = true;
+}
+
+static void one_op(const perf_way *w, const perf_op_list *l, size_t i, double tokens, perf_phase *out,
+                   double *weights) {
+    const perf_op *op = &l->ops[i];
     perf_op_cost c = {.name = op->name, .count = op->count};
     part p = part_of(w, op, tokens);
-    perf_rate r = rate_for(w, op);
-    shares e = shares_of(w->m, &w->n, op->kernel, r);
     double slow = w->load->software.slowdown > 0 ? w->load->software.slowdown : 1;
-    double compute = p.flops / (peak_of(&w->n, r) * e.compute), memory = p.bytes / (w->n.mem_bw_bytes_per_s * e.memory);
-    double kernel = e.overhead_s + larger(compute, memory);
-    c.binds = bound(e.overhead_s, compute, memory);
+    double compute = p.flops / l->flops_per_s[i], memory = p.bytes / l->bytes_per_s[i], overhead = l->overhead_s[i];
+    double kernel = overhead + larger(compute, memory);
+    c.binds = bound(overhead, compute, memory);
     double sum = collectives(w, op, tokens, &c);
     c.seconds = op->count * (kernel + sum) * slow;
     if (sum > kernel) c.binds = PERF_LINK;
@@ -120,17 +131,18 @@ static void one_op(const perf_way *w, const perf_op *op, double tokens, perf_pha
     out->limit_s[PERF_COMPUTE] += op->count * compute;
     out->limit_s[PERF_MEMORY] += op->count * memory;
     out->limit_s[PERF_LINK] += op->count * sum;
-    out->limit_s[PERF_LATENCY] += op->count * e.overhead_s * slow;
+    out->limit_s[PERF_LATENCY] += op->count * overhead * slow;
     *weights += op->count * p.weights;
-    perf_phase_add(out, &c);
+    perf_phase_add(w, out, &c);
 }
 
-static void add_other(perf_phase *out, const char *name, double count, double seconds, double link_bytes,
-                      perf_limit l) {
+static void add_other(const perf_way *w, perf_phase *out, const char *name, double count, double seconds,
+                      double link_bytes, perf_limit l) {
     if (seconds <= 0) return;
     out->limit_s[l] += seconds;
     perf_phase_add(
-        out, &(perf_op_cost){.name = name, .count = count, .seconds = seconds, .link_bytes = link_bytes, .binds = l});
+        w, out,
+        &(perf_op_cost){.name = name, .count = count, .seconds = seconds, .link_bytes = link_bytes, .binds = l});
 }
 
 /* Stages lie side by side in a system, then in the next: a boundary is a link, or a crossing. */
@@ -138,24 +150,24 @@ static void boundaries(const perf_way *w, double tokens, perf_phase *out) {
     double stages = w->set.pp, per_system = fmax(1, floor(w->n.accelerators / w->set.tp));
     double far = ceil(stages / per_system) - 1, near = stages - 1 - far, bytes = tokens * w->s->width * 2;
     if (near > 0 && w->n.link_bw_bytes_per_s > 0)
-        add_other(out, "to next stage", near, near * (w->n.kernel_overhead_s + bytes / w->n.link_bw_bytes_per_s),
+        add_other(w, out, "to next stage", near, near * (w->n.kernel_overhead_s + bytes / w->n.link_bw_bytes_per_s),
                   near * bytes, PERF_LINK);
     if (far <= 0) return;
     out->crossing_bytes = far * bytes;
-    add_other(out, "to next system", far, far * (w->n.crossing_latency_s + bytes / w->n.crossing_bw_bytes_per_s), 0,
+    add_other(w, out, "to next system", far, far * (w->n.crossing_latency_s + bytes / w->n.crossing_bw_bytes_per_s), 0,
               PERF_LINK);
 }
 
 void perf_device_pass(const perf_way *w, double sequences, double tokens, double position, perf_phase *out) {
-    perf_op ops[PERF_OPS_MAX];
     perf_pass pass = perf_pass_of(w, sequences, tokens, position);
-    size_t count = perf_ops(w->s, &pass, ops);
+    perf_op_list *list = perf_ops_of(w, &pass);
     double n = sequences * tokens, weights = 0;
-    *out = (perf_phase){0};
-    for (size_t i = 0; i < count; i++) one_op(w, &ops[i], n, out, &weights);
+    perf_phase_clear(out);
+    if (!list->priced) price(w, list);
+    for (size_t i = 0; i < list->count; i++) one_op(w, list, i, n, out, &weights);
     boundaries(w, n, out);
     const perf_software *sw = &w->load->software;
-    add_other(out, "serving software", 1, sw->step_s + sw->layer_s * w->s->layers, 0, PERF_LATENCY);
+    add_other(w, out, "serving software", 1, sw->step_s + sw->layer_s * w->s->layers, 0, PERF_LATENCY);
     if (w->load->streamed) {
         out->io_bytes = weights * w->set.tp;
         out->limit_s[PERF_IO] = weights / w->n.io_bw_bytes_per_s / w->set.pp;

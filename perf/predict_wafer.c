@@ -67,7 +67,7 @@ static void one_op(const perf_way *w, const perf_op *op, const rates *r, perf_ph
     out->limit_s[PERF_LATENCY] += op->count * wait;
     *weights += op->count * placed;
     *latency += op->count * wait;
-    perf_phase_add(out, &c);
+    perf_phase_add(w, out, &c);
 }
 
 static void crossings(const perf_way *w, double tokens, perf_phase *out) {
@@ -77,7 +77,8 @@ static void crossings(const perf_way *w, double tokens, perf_phase *out) {
     out->crossing_bytes = w->set.systems * tokens * vector;
     out->limit_s[PERF_LATENCY] += time;
     perf_phase_add(
-        out, &(perf_op_cost){.name = "to next wafer", .count = w->set.systems, .seconds = time, .binds = PERF_LATENCY});
+        w, out,
+        &(perf_op_cost){.name = "to next wafer", .count = w->set.systems, .seconds = time, .binds = PERF_LATENCY});
 }
 
 static void stream(const perf_way *w, double weights, perf_phase *out) {
@@ -101,13 +102,12 @@ static void follow(const perf_way *w, double sequences, double tokens, double bu
 
 /* One sequence's tokens, or one token of one sequence. Several sequences follow one another through the regions. */
 void perf_wafer_pass(const perf_way *w, double sequences, double tokens, double position, perf_phase *out) {
-    perf_op ops[PERF_OPS_MAX];
     perf_pass pass = perf_pass_of(w, w->load->streamed ? sequences : 1, tokens, position);
-    size_t count = perf_ops(w->s, &pass, ops);
+    const perf_op_list *list = perf_ops_of(w, &pass);
     double n = pass.sequences * tokens, weights = 0, latency = 0;
     rates r = rates_of(w, n);
-    *out = (perf_phase){0};
-    for (size_t i = 0; i < count; i++) one_op(w, &ops[i], &r, out, &weights, &latency);
+    perf_phase_clear(out);
+    for (size_t i = 0; i < list->count; i++) one_op(w, &list->ops[i], &r, out, &weights, &latency);
     crossings(w, n, out);
     if (w->load->streamed) stream(w, weights, out);
     else follow(w, sequences, tokens, out->seconds - latency, out);

@@ -4,6 +4,9 @@ ingot predict -m llama-3.1-70b -M cs3 --streamed | grep -E "^(runs on|  wafer I/
 ingot predict -m mixtral-8x7b -M h200 --html "$T/p.html" | head -1
 grep -o "<svg" "$T/p.html" | wc -l
 ingot compare -m llama-3.1-70b cs3 dgx-b200 maia100 | awk '{print $1, $2}'
+ingot compare -m llama-3.1-70b cs3 dgx-b200 maia100 --html "$T/c.html" --svg "$T/c.svg" >"$T/c.txt"
+grep -o "no prediction" "$T/c.svg" | wc -l; grep -o "<rect x" "$T/c.html" | wc -l; grep -c "</html>" "$T/c.html"
+PATH=/nowhere "$(command -v ingot)" compare cs3 --svg "$T/c.png" >"$T/c.txt" || ls "$T" | grep -c "c.png"
 ingot sweep -m llama-3.1-8b machine=cs3,h100 batch=1,8 --svg "$T/s.svg" | cut -d, -f1,2,12,18
 grep -c "<path fill" "$T/s.svg"
 ingot sweep -m llama-3.1-8b -M dgx-b200 batch=1:500:50 prompt=10:5000:20 --threads 1 >"$T/1.csv"
@@ -23,6 +26,8 @@ ingot simulate --calls 5 -r 0.2 -c 200 --prefix-cache replica | grep -cE "a task
 printf 'when,what\n' >"$T/wrong.csv" && ingot simulate --trace "$T/wrong.csv" 2>&1 | sed 's/.*wrong.csv//' | cut -c1-40
 ingot simulate --scenario zhipu-512 | grep -E "published .*(met|missed)"
 ingot plan-capacity --megawatts 250 | grep -E "systems|power"
+ingot plan-capacity --megawatts 250 | grep -cE "electricity|drawn|price"
+ingot plan-capacity --megawatts 50 cs3 dgx-b200 h100 maia100 2>&1 | awk '{print $1, $2}' | tail -4
 ingot plan-capacity -r 5 --tpot 1e-6 || echo $?
 ingot sweep batch=1:2 || echo $?
 ingot sweep nonsense=3 || echo $?
