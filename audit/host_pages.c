@@ -18,7 +18,7 @@
  */
 static const double look_at_s[PAGE_POINTS] = {0.00005, 0.0002, 0.0005, 0.001, 0.002, 0.004, 0.008, 0.016, 0.032, 0.048};
 #define LOOK_SECONDS_MAX 0.1
-enum { TEXT_BYTES = 4096, MAP_BYTES = 1 << 18, PROBE_PAGES = 4096 };
+enum { TEXT_BYTES = 4096, MAP_BYTES = 1 << 18, PROBE_PAGES = 4096, FILLS = 4 };
 
 static ssize_t read_whole(const char *path, char *out, size_t size) {
     int fd = open(path, O_RDONLY | O_CLOEXEC);
@@ -123,20 +123,20 @@ static double own_time(const page_curve *w, int i, double mark_s) {
 
 /* From the first look beyond the cache to the last one at which the set still grew freely: a program that goes round in
  * a set comes to its end sooner or later. */
-page_rate host_pages_rate(const page_curve *w, double cache_bytes, double mark_s) {
+page_rate host_pages_rate(const page_curve *w, double cache_bytes, double mark_s, double full_rate) {
     int i = 0;
     while (i < w->count && (w->bytes[i] < cache_bytes || w->cpu_s[i] <= 0)) i++;
-    if (i >= w->count) return (page_rate){.kind = PAGES_FIT};
-    double most = w->bytes[w->count - 1];
+    double ran = w->count ? w->cpu_s[w->count - 1] : 0, most = w->count ? w->bytes[w->count - 1] : 0;
+    if (i >= w->count) return (page_rate){.kind = ran * full_rate < FILLS * cache_bytes ? PAGES_IDLE : PAGES_FIT};
     int k = w->count - 1;
     while (k > i + 1 && w->bytes[k] > 0.6 * most) k--;
     if (k <= i) k = i, i = i - 1; /* only the last look is beyond */
     double x0 = i < 0 ? 0 : own_time(w, i, mark_s), w0 = i < 0 ? 0 : w->bytes[i], x1 = own_time(w, k, mark_s);
     page_rate r = {PAGES_MOVE, w->bytes[k] - w0, x1 - x0, w->cpu_s[k] - (i < 0 ? 0 : w->cpu_s[i])};
-    if (!(r.seconds > 0)) return (page_rate){.kind = PAGES_UNCLEAR};
+    if (!(r.seconds > 0)) return (page_rate){.kind = PAGES_IDLE};
     /* All of a small set was used before the first look: it may go round in the shared cache, or rest in the private
      * one. */
-    if (i == 0 && most < 1.5 * w0) r.kind = PAGES_UNCLEAR;
+    if (i == 0 && most < 1.5 * w0) r.kind = ran * full_rate < FILLS * w0 ? PAGES_IDLE : PAGES_UNCLEAR;
     return r;
 }
 

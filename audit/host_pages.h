@@ -6,7 +6,7 @@
  * private caches is the traffic from shared cache and memory, of any program, unchanged, at the cost of a walk over its page table.
  *
  *     page_curve w;
- *     if (host_pages_look(pid, &counters, w.huge_share > 0.05, &w)) r = host_pages_rate(&w, cache_bytes, host_pages_mark_cost());
+ *     if (host_pages_look(pid, &counters, w.huge_share > 0.05, &w)) r = host_pages_rate(&w, cache_bytes, host_pages_mark_cost(), 10e9);
  *     if (r.kind == PAGES_MOVE) printf("%.1f GB/s\n", r.bytes / r.seconds / 1e9);
  *
  * Marks are of whole pages: a program that uses a few bytes of many pages (random access) moves less than it seems. Then the rate is
@@ -31,8 +31,9 @@ typedef struct {
     double wall_s;             /* what the whole look took */
 } page_curve;
 
-/* All used fits the cache; it does not; it was used up before the first look, and may or may not leave the private cache. */
-typedef enum { PAGES_FIT, PAGES_MOVE, PAGES_UNCLEAR } pages_kind;
+/* All used fits the cache; it does not; it was used up before the first look, and may or may not leave the private cache; the
+ * process hardly ran while it was looked at. */
+typedef enum { PAGES_FIT, PAGES_MOVE, PAGES_UNCLEAR, PAGES_IDLE } pages_kind;
 typedef struct {
     pages_kind kind;
     double bytes, seconds;     /* of the slope: bytes per processor time, less what marking cost; 0 when it fits */
@@ -42,8 +43,9 @@ typedef struct {
 /* One look, some 50 ms. false: the process is gone or may not be looked at (errno). `c`: whose clock counts the processor time, NULL =
  * the process's, which is coarse. `flush`: drop the processor's translations too: large pages need it, for small ones it would take long. */
 bool host_pages_look(pid_t pid, const host_counters *c, bool flush, page_curve *w);
-/* `mark_s`: host_pages_mark_cost, or 0. */
-page_rate host_pages_rate(const page_curve *w, double cache_bytes, double mark_s);
+/* `mark_s`: host_pages_mark_cost, or 0. `full_rate`: bytes per second that one thread can move; a process that ran for less than it takes
+ * to fill the cache a few times over has shown nothing by not filling it. */
+page_rate host_pages_rate(const page_curve *w, double cache_bytes, double mark_s, double full_rate);
 /* Seconds that the first use of a small page costs after its mark was cleared: measured on this process; 0 = not measurable. */
 double host_pages_mark_cost(void);
 #endif

@@ -60,20 +60,22 @@ static double spread_of(const live_run *run) {
     return busy > 0 ? 2 * AROUND * sqrt(squares) / busy : 1;
 }
 
-/* A sample without a look (the process was gone, or sleeps at that moment) is judged as the one before it. */
+/* A sample without a look (the process was gone, slept or had no processor at that moment) is judged as the one before
+ * it. */
 void live_judge_samples(live_run *run) {
     const live_sample *known = NULL;
     for (size_t i = 0; i < run->count; i++) {
         live_sample *s = &run->samples[i];
-        s->rate = host_pages_rate(&s->curve, (double)run->caches.l2_bytes * s->v.threads, run->mark_s);
+        s->rate =
+            host_pages_rate(&s->curve, (double)run->caches.l2_bytes * s->v.threads, run->mark_s, thread_rate(run));
     }
     for (size_t i = 0; i < run->count; i++) {
         live_sample *s = &run->samples[i];
-        if (s->curve.count > 1) {
+        if (s->curve.count > 1 && s->rate.kind != PAGES_IDLE) {
             judge_pages(run, i);
             known = s;
         } else if (known) s->lo = known->lo, s->best = known->best, s->hi = known->hi;
-        else s->unclear = true, s->hi = 1;
+        else s->unclear = s->v.busy_s > 0, s->hi = 1;
     }
     run->spread = spread_of(run);
     run->counted = host_counts_share(&run->counts, run->working.median, fmax(1, run->threads), &run->by_counters);

@@ -1,13 +1,14 @@
 /* Ingot's own reports: steps to buckets. */
-#include "audit/run_report.h"
+#include "audit/live.h"
 #include "audit/run_report_internal.h"
 #include "base/units.h"
 #include <jansson.h>
 #include <math.h>
 
 enum { STEPS_MAX = 32 };
-#define READ_SLACK                                                                                                     \
-    1.25 /* a run may seem to read this much faster than the rate in its report; beyond, the rate is wrong */
+/* Steps may seem this much faster than the rates in the report allow; beyond, those were measured while others used the
+ * memory, and what rests on them is worth nothing. */
+#define RATE_SLACK 1.25
 
 report_kind audit_report_sniff(str head) {
     if (str_contains(head, STR("\"ingot_report\""))) return REPORT_INGOT;
@@ -33,13 +34,16 @@ typedef struct {
     double seconds, bytes, flops, memory_s, compute_s;
 } step_cost;
 
-/* As native_judge does: a step waits for memory when reading its weights, keys and values takes longer than its
- * arithmetic; what is neither matrix nor attention is not classified. */
+/* As native_judge does (llm/native_probe.h): a step whose arithmetic takes less than its reading waits for memory for
+ * the rest of its time, up to twice the reading; what is neither matrix nor attention is not classified. */
 static void judge_step(audit_row *row, const step_cost *c) {
     bool matrix = !strcmp(c->step, "linear") || !strcmp(c->step, "head") || !strcmp(c->step, "attention");
-    audit_bucket b = !matrix ? AUDIT_UNKNOWN : c->memory_s > c->compute_s ? AUDIT_MEMORY : AUDIT_COMPUTE;
+    double compute = c->memory_s > c->compute_s ? fmin(c->compute_s, c->seconds) : c->seconds;
+    double memory = fmin(c->seconds - compute, c->memory_s / AUDIT_REACH_LOW);
     row->ns = row->known_ns = llround(c->seconds * 1e9);
-    row->bucket_ns[b] = row->ns;
+    row->bucket_ns[AUDIT_COMPUTE] = matrix ? llround(compute * 1e9) : 0;
+    row->bucket_ns[AUDIT_MEMORY] = matrix ? llround(memory * 1e9) : 0;
+    row->bucket_ns[AUDIT_UNKNOWN] = row->ns - row->bucket_ns[AUDIT_COMPUTE] - row->bucket_ns[AUDIT_MEMORY];
     row->bytes = c->bytes;
     row->flops = c->flops;
     row->roof_ns = fmax(c->memory_s, c->compute_s) * 1e9;
@@ -61,6 +65,11 @@ static bool read_step(const char *phase, const char *name, const json_t *step, c
     return true;
 }
 
+/* What waits for memory, at least: the reading at its full rate, with the arithmetic beside it for free. */
+static void add_reading(audit_report *r, const audit_row *row, const step_cost *c) {
+    r->memory_roof_ns += fmin(fmax(0, c->memory_s - c->compute_s) * 1e9, (double)row->bucket_ns[AUDIT_MEMORY]);
+}
+
 static bool add_phase(audit_report *r, audit_table *t, const char *phase, const json_t *host, const limits *l,
                       diag *d) {
     const char *name;
@@ -80,8 +89,8 @@ static bool add_phase(audit_report *r, audit_table *t, const char *phase, const 
         if (!row->name) return diag_oom(d, "report");
         judge_step(row, &c);
         for (int b = 0; b < AUDIT_BUCKETS; b++) r->bucket_ns[b] += row->bucket_ns[b];
-        if (row->bucket_ns[AUDIT_MEMORY]) r->memory_roof_ns += row->roof_ns;
-        if (row->bucket_ns[AUDIT_COMPUTE]) r->compute_roof_ns += row->roof_ns;
+        r->compute_roof_ns += fmin(c.compute_s * 1e9, (double)row->bucket_ns[AUDIT_COMPUTE]);
+        if (row->bucket_ns[AUDIT_MEMORY] > 0) add_reading(r, row, &c);
         if (row->far_from_roof) r->far_ns += row->ns;
     }
     return true;
@@ -94,6 +103,7 @@ static void take_out_streaming(audit_report *r, const json_t *host) {
     if (ns > r->bucket_ns[AUDIT_MEMORY]) ns = r->bucket_ns[AUDIT_MEMORY];
     r->bucket_ns[AUDIT_MEMORY] -= ns;
     r->bucket_ns[AUDIT_HOST_LINK] += ns;
+    r->memory_roof_ns = fmin(r->memory_roof_ns, (double)r->bucket_ns[AUDIT_MEMORY]);
 }
 
 static void compare(audit_report *r, const json_t *host) {
@@ -104,26 +114,50 @@ static void compare(audit_report *r, const json_t *host) {
                    100 * here, 100 * said, fabs(said - here) > 0.1 ? ": they differ by more than 10 points" : "");
 }
 
-static void evidence(audit_report *r, const json_t *host, const limits *l) {
+/* Steps that wait for memory, together: how fast they read. */
+static void reading(audit_report *r, const audit_table *t, const limits *l) {
+    double bytes = 0, seconds = 0;
+    for (size_t i = 0; i < t->count; i++) {
+        if (t->rows[i].bucket_ns[AUDIT_MEMORY] == 0) continue;
+        bytes += t->rows[i].bytes;
+        seconds += (double)t->rows[i].ns * 1e-9;
+    }
+    if (!(seconds > 0)) return;
+    audit_evidence(r, "steps that wait for memory read %s/s, %.0f %% of the %s/s that this host reads",
+                   units_bytes(bytes / seconds).text, 100 * bytes / seconds / l->read, units_bytes(l->read).text);
+}
+
+/* Whether the rates of the report can be those of the run; the range: reading at its full rate, as judged, and what is
+ * not classified. */
+static void believe(audit_report *r, const audit_table *t) {
+    double roof = 0, took = 0;
+    for (size_t i = 0; i < t->count; i++) {
+        if (t->rows[i].bucket_ns[AUDIT_MEMORY] == 0 && t->rows[i].bucket_ns[AUDIT_COMPUTE] == 0) continue;
+        roof += t->rows[i].roof_ns;
+        took += (double)t->rows[i].ns;
+    }
+    if (roof > RATE_SLACK * took)
+        r->refused =
+            "the run was faster than the rates in its report allow: those were measured while other programs ran";
+    double total = 0;
+    for (int b = 0; b < AUDIT_BUCKETS; b++) total += (double)r->bucket_ns[b];
+    if (!(total > 0)) return;
+    r->range_given = true;
+    r->lo = ((double)r->bucket_ns[AUDIT_HOST_LINK] + r->memory_roof_ns) / total;
+    r->best = (double)(r->bucket_ns[AUDIT_HOST_LINK] + r->bucket_ns[AUDIT_MEMORY]) / total;
+    r->hi = r->best + (double)r->bucket_ns[AUDIT_UNKNOWN] / total;
+}
+
+static void evidence(audit_report *r, const json_t *host, const audit_table *t, const limits *l) {
     double weights = report_number(host, "resident_weight_bytes"), load = report_number(host, "load_seconds");
     compare(r, host);
-    if (r->bucket_ns[AUDIT_MEMORY] > 0)
-        audit_evidence(r, "steps that wait for memory read at %.0f %% of the %s/s that this host reads",
-                       100 * r->memory_roof_ns / (double)r->bucket_ns[AUDIT_MEMORY], units_bytes(l->read).text);
+    reading(r, t, l);
     if (weights > 0) audit_evidence(r, "%s of weights in memory", units_bytes(weights).text);
     if (load > 0) audit_note(r, "loading took %s and is not in the window", units_seconds(load).text);
     audit_specify(r, "reading of weights", l->read, "B/s", "the report: measured after the run");
     audit_specify(r, "arithmetic, one token", l->decode_flops, "FLOP/s", "the report: kernels in the cache");
     audit_specify(r, "arithmetic, prompts", l->prompt_flops, "FLOP/s", "the report: kernels in the cache");
     audit_specify(r, "arithmetic, attention", l->float_flops, "FLOP/s", "the report: kernels in the cache");
-}
-
-/* A reading rate that the run itself beat was measured while others used the memory; what rests on it is worth nothing.
- */
-static void refuse(audit_report *r) {
-    if (r->bucket_ns[AUDIT_MEMORY] > 0 && r->memory_roof_ns > READ_SLACK * (double)r->bucket_ns[AUDIT_MEMORY])
-        r->refused =
-            "the run read faster than the reading rate in its report: that was measured while other programs ran";
 }
 
 /* ---- what would help ---- */
@@ -202,9 +236,9 @@ static bool of_host(audit_report *r, const json_t *root, diag *d) {
     take_out_streaming(r, host);
     r->peak_flops_per_s = l.prompt_flops;
     r->memory_bytes_per_s = l.read;
-    refuse(r);
+    believe(r, t);
     audit_decide(r);
-    evidence(r, host, &l);
+    evidence(r, host, t, &l);
     what_ifs(r, root, t);
     audit_advice(r);
     return true;

@@ -6,6 +6,7 @@
  * prints "prompt X decode Y" in tokens per second, is run between two of our own runs, in the same minute. */
 #include "base/mem.h"
 #include "base/units.h"
+#include "cli/bench_hot.h"
 #include "cli/bench_wafer.h"
 #include "cli/cli.h"
 #include "cli/pull.h"
@@ -18,7 +19,7 @@ typedef struct {
     const char *threads, *kernels, *peer;
     int64_t prompt, tokens, repeat, wafer;
     int prompt_bits, decode_bits;
-    bool json, profile;
+    bool json, profile, hot;
 } bench_args;
 
 static const char *const digits[] = {"auto", "8", "16", NULL};
@@ -37,6 +38,8 @@ const cli_option cmd_bench_options[] = {
     OPTION_STRING_ROW(0, "peer", bench_args, peer, "COMMAND", NULL,
                       "also run COMMAND MODEL THREADS PROMPT TOKENS in turn with our own runs"),
     OPTION_FLAG_ROW(0, "profile", bench_args, profile, "where the time goes, by kind of step"),
+    OPTION_FLAG_ROW(0, "hot", bench_args, hot,
+                    "instead: the part of a pass that waits for weights, by keeping a few of them in the cache"),
     OPTION_FLAG_ROW(0, "json", bench_args, json, "one JSON object a line"),
     OPTIONS_END,
 };
@@ -172,6 +175,7 @@ static bool bench_model(cli *c, const bench_args *a, const char *path, int threa
                                     .prompt_digits = a->prompt_bits,
                                     .decode_digits = a->decode_bits,
                                     .kernels = a->kernels ? kern_by_name(str_from(a->kernels)) : NULL}};
+    if (a->hot) return bench_hot(&o, a->json, c->d);
     if (!session_open(&b.s, &o, c->d)) return false;
     result r = {.path = path, .threads = pool_threads(b.s.threads)};
     bool ok = true;
@@ -209,7 +213,10 @@ int cmd_bench(cli *c, int argc, char **argv) {
     uint8_t *block = mem_pages(READ_BLOCK_BYTES);
     if (!block) return diag_oom(c->d, "block for measuring bandwidth"), CLI_FAILED;
     memset(block, 1, READ_BLOCK_BYTES);
-    if (!a.json && !a.wafer)
+    if (!a.json && a.hot)
+        printf("%-38s %2s %5s  %10s  %10s  %-12s  %s\n", "model", "th", "batch", "from memory", "from cache", "waits",
+               "by roofline");
+    if (!a.json && !a.wafer && !a.hot)
         printf("%-38s %2s  %8s  %7s  %5s  %9s  %6s%s\n", "model", "th", "decode/s", "GB/s", "share", "prompt/s",
                "Top/s", a.peer ? "  peer decode ratio  peer prompt ratio" : "");
     bool ok = true;

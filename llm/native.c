@@ -90,6 +90,18 @@ static size_t token_block(const acts *x) {
     return n < 32 ? 32 : n;
 }
 
+/* The panels that stand for all of this kind: those of the first matrix of the kind that the thread met. NULL: no room
+ * for another kind, which is then read as it is. */
+static const struct hot_panels *hot_panels(thread_scratch *t, pack_id layout, size_t panel_bytes, const uint8_t *panels,
+                                           size_t count) {
+    for (int i = 0; i < t->hot_kinds; i++)
+        if (t->hot[i].layout == layout && t->hot[i].panel_bytes == panel_bytes) return &t->hot[i];
+    if (t->hot_kinds == HOT_KINDS || count == 0) return NULL;
+    size_t most = HOT_BYTES / panel_bytes ? HOT_BYTES / panel_bytes : 1;
+    t->hot[t->hot_kinds] = (struct hot_panels){layout, panel_bytes, count < most ? count : most, panels};
+    return &t->hot[t->hot_kinds++];
+}
+
 static bool matmul(pass *s, int thread, const llm_tensor *w, const acts *x, uint32_t tokens, const output *o) {
     native *n = s->n;
     size_t panel_bytes, block = token_block(x);
@@ -100,6 +112,9 @@ static bool matmul(pass *s, int thread, const llm_tensor *w, const acts *x, uint
         if (!weights_acquire(n->w, w, i, &p)) return false;
         size_t begin, end;
         pool_share(p.panel_count, 1, thread, pool_threads(n->threads), &begin, &end);
+        const struct hot_panels *hot = n->hot ? hot_panels(&n->scratch[thread], layout->id, panel_bytes,
+                                                           p.panels + begin * panel_bytes, end - begin)
+                                              : NULL;
         for (size_t first = 0; first < tokens; first += block) {
             size_t count = tokens - first < block ? tokens - first : block;
             for (size_t panel = begin; panel < end; panel++) {
@@ -108,8 +123,9 @@ static bool matmul(pass *s, int thread, const llm_tensor *w, const acts *x, uint
                 /* Tiles come back to their sums again and again: those stay close together. */
                 bool direct = !o->add && !o->bias && rows == PANEL_ROWS && !x->pairs;
                 float *y = direct ? o->out + first * o->stride + row : n->scratch[thread].panel;
-                n->k->gemm[layout->id](p.panels + panel * panel_bytes, x, first, count, y,
-                                       direct ? o->stride : PANEL_ROWS);
+                const uint8_t *from =
+                    hot ? hot->panels + panel % hot->count * panel_bytes : p.panels + panel * panel_bytes;
+                n->k->gemm[layout->id](from, x, first, count, y, direct ? o->stride : PANEL_ROWS);
                 if (!direct) finish_panel(o, y, row, rows, first, count);
             }
         }
@@ -299,6 +315,7 @@ static bool embed(native *n, const int32_t *ids, uint32_t count, diag *d) {
 
 static bool forward_batch(native *n, const int32_t *ids, uint32_t count, float *logits, diag *d) {
     double since = clock_seconds();
+    native_profile before = n->profile;
     if (!embed(n, ids, count, d)) return false;
     pass s = {.n = n,
               .ids = ids,
@@ -314,6 +331,7 @@ static bool forward_batch(native *n, const int32_t *ids, uint32_t count, float *
     if (s.failed) return weights_error(n->w, d), false;
     *(count == 1 ? &n->profile.decode_tokens : &n->profile.prompt_tokens) += count;
     n->position += count;
+    if (n->hot) n->profile = before;
     float cap = n->m->config.logit_softcap;
     for (uint32_t i = 0; logits && cap > 0 && i < n->m->config.vocab; i++) logits[i] = cap * tanhf(logits[i] / cap);
     return true;
@@ -341,6 +359,7 @@ bool native_forward(native *n, const int32_t *ids, size_t count, float *logits, 
 void native_rewind(native *n, uint32_t position) {
     if (position < n->position) n->position = position;
 }
+void native_set_hot(native *n, bool hot) { n->hot = hot && !n->streamed; }
 uint32_t native_position(const native *n) { return n->position; }
 uint32_t native_context(const native *n) { return n->context; }
 const native_profile *native_get_profile(const native *n) { return &n->profile; }

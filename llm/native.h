@@ -32,6 +32,10 @@ void native_free(native *n);
 /* Appends tokens to the context. `logits` may be NULL. On failure the context is as before. */
 bool native_forward(native *n, const int32_t *ids, size_t count, float *logits, diag *d);
 void native_rewind(native *n, uint32_t position); /* forget all tokens from `position` on */
+/* Hot: every matrix reads a few of its panels, which stay in the second-level cache, again and again: the same instructions, wrong
+ * numbers. What a pass then takes less is what it waited for weights (docs/audit-host.md). Resident weights only; such passes do not
+ * count in the profile. */
+void native_set_hot(native *n, bool hot);
 uint32_t native_position(const native *n);
 uint32_t native_context(const native *n);
 

@@ -8,6 +8,8 @@ enum {
     /* With few tokens every thread prepares all activations for itself, which is cheaper than a barrier. */
     PRIVATE_TOKENS = 4,
     ATTENTION_ROWS = 32, /* (token, head) rows that share one pass over keys and values */
+    HOT_KINDS = 16, /* layouts x widths */
+    HOT_BYTES = 128 << 10, /* of each: several kinds fit the second-level cache together */
     BLOCKS_SHARED = 20,
     BLOCKS_PER_THREAD = 10, /* at least as many buffers as make_buffers asks for */
 };
@@ -18,6 +20,12 @@ typedef struct {
     float *panel;                  /* [batch][16] results of one panel */
     float *q, *scores;             /* attention: [rows][head stride], [rows][score_stride] */
     float inverse[ATTENTION_ROWS]; /* 1 / softmax sum of each row */
+    struct hot_panels {
+        pack_id layout;
+        size_t panel_bytes, count;
+        const uint8_t *panels;
+    } hot[HOT_KINDS]; /* native_set_hot: of each kind of matrix, some panels */
+    int hot_kinds;
 } thread_scratch;
 
 struct native {
@@ -39,7 +47,7 @@ struct native {
     size_t attention_rows;
     acts shared;
     thread_scratch *scratch; /* [threads] */
-    bool streamed;
+    bool streamed, hot;
     int prompt_digits, decode_digits;
     uint64_t activation_bytes;
     native_profile profile;
