@@ -27,6 +27,7 @@ double report_number(const json_t *object, const char *key) {
 
 typedef struct {
     double read, decode_flops, prompt_flops, float_flops; /* per second */
+    double ran;                                           /* part of the steps' time with a processor */
 } limits;
 
 typedef struct {
@@ -60,6 +61,7 @@ static bool read_step(const char *phase, const char *name, const json_t *step, c
                      .flops = report_number(step, "flops")};
     if (!(c->seconds < 1e9) || isnan(c->bytes) || isnan(c->flops)) return false;
     double rate = !strcmp(name, "attention") ? l->float_flops : decode ? l->decode_flops : l->prompt_flops;
+    c->seconds *= l->ran;
     c->memory_s = c->bytes / l->read;
     c->compute_s = c->flops / rate;
     return true;
@@ -153,6 +155,8 @@ static void evidence(audit_report *r, const json_t *host, const audit_table *t, 
     compare(r, host);
     reading(r, t, l);
     if (weights > 0) audit_evidence(r, "%s of weights in memory", units_bytes(weights).text);
+    if (l->ran < 0.95)
+        audit_note(r, "%.0f %% of the steps' time is left out: other programs had the processor", 100 * (1 - l->ran));
     if (load > 0) audit_note(r, "loading took %s and is not in the window", units_seconds(load).text);
     audit_specify(r, "reading of weights", l->read, "B/s", "the report: measured after the run");
     audit_specify(r, "arithmetic, one token", l->decode_flops, "FLOP/s", "the report: kernels in the cache");
@@ -213,11 +217,28 @@ static void what_ifs(audit_report *r, const json_t *root, const audit_table *t) 
     elsewhere(r, root);
 }
 
+static double steps_seconds(const json_t *host, const char *phase) {
+    const char *name;
+    const json_t *step;
+    json_t *steps = json_object_get(json_object_get(host, phase), "steps");
+    double sum = 0;
+    json_object_foreach(steps, name, step) sum += fmax(0, report_number(step, "seconds"));
+    return sum;
+}
+
+/* As native_judge: other programs took the same part of all steps. */
+static double ran(const json_t *host) {
+    double all = steps_seconds(host, "prompt") + steps_seconds(host, "decode");
+    double queued = report_number(host, "queued_seconds");
+    return queued > 0 && all > 0 ? fmax(0.01, 1 - queued / all) : 1;
+}
+
 static bool of_host(audit_report *r, const json_t *root, diag *d) {
     const json_t *host = json_object_get(root, "host");
     const char *engine = json_string_value(json_object_get(host, "engine"));
     limits l = {report_number(host, "read_bytes_per_s"), report_number(host, "decode_flops_per_s_limit"),
-                report_number(host, "prompt_flops_per_s_limit"), report_number(host, "float_flops_per_s_limit")};
+                report_number(host, "prompt_flops_per_s_limit"), report_number(host, "float_flops_per_s_limit"),
+                ran(host)};
     if (isnan(l.float_flops)) l.float_flops = l.prompt_flops; /* reports before this one */
     if (!engine || strcmp(engine, "native"))
         return diag_error(

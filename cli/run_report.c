@@ -134,6 +134,9 @@ static void host_text(const run_report *r, strbuf *out) {
         out,
         "  bound by   memory %.0f %%, arithmetic %.0f %%, neither (norms, activations, waiting) %.0f %% of the time\n",
         100 * b.memory, 100 * b.compute, 100 * b.other);
+    if (r->profile.queued_seconds > 0.05 * (g->prompt_seconds + g->decode_seconds))
+        strbuf_addf(out, "  waited     %s for a processor that other programs had; left out of these shares\n",
+                    units_seconds(r->profile.queued_seconds).text);
 }
 
 void run_report_text(const run_report *r, strbuf *out) {
@@ -199,10 +202,11 @@ static void json_host(const run_report *r, strbuf *out) {
         strbuf_addf(
             out,
             ", \"read_bytes_per_s\": %.9g, \"decode_flops_per_s_limit\": %.9g, \"prompt_flops_per_s_limit\": %.9g, "
-            "\"float_flops_per_s_limit\": %.9g, \"time_share\": {\"memory_bound\": %.6g, \"compute_bound\": %.6g, "
+            "\"float_flops_per_s_limit\": %.9g, \"queued_seconds\": %.6g, \"time_share\": {\"memory_bound\": %.6g, "
+            "\"compute_bound\": %.6g, "
             "\"other\": %.6g}",
             r->verdict.read_bytes_per_s, r->verdict.decode_flops_per_s, r->verdict.prompt_flops_per_s,
-            r->verdict.float_flops_per_s, b.memory, b.compute, b.other);
+            r->verdict.float_flops_per_s, r->profile.queued_seconds, b.memory, b.compute, b.other);
     }
     strbuf_addc(out, '}');
 }

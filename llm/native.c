@@ -3,6 +3,7 @@
 #include "base/units.h"
 #include "llm/native_internal.h"
 #include <math.h>
+#include <unistd.h>
 
 static const char *const step_names[STEP_COUNT] = {"embedding", "norm", "linear", "attention", "other", "head"};
 const char *native_step_name(native_step s) { return step_names[s]; }
@@ -337,7 +338,7 @@ static bool forward_batch(native *n, const int32_t *ids, uint32_t count, float *
     return true;
 }
 
-bool native_forward(native *n, const int32_t *ids, size_t count, float *logits, diag *d) {
+static bool forward(native *n, const int32_t *ids, size_t count, float *logits, diag *d) {
     uint32_t before = n->position;
     if (count > n->context - n->position)
         return diag_error(d, "%zu tokens do not fit: the context holds %u and %u are used; ask for more with --context",
@@ -354,6 +355,13 @@ bool native_forward(native *n, const int32_t *ids, size_t count, float *logits, 
         at += part;
     }
     return true;
+}
+
+bool native_forward(native *n, const int32_t *ids, size_t count, float *logits, diag *d) {
+    double queued = native_queued_seconds(n);
+    bool ok = forward(n, ids, count, logits, d);
+    if (!n->hot) n->profile.queued_seconds += native_queued_seconds(n) - queued;
+    return ok;
 }
 
 void native_rewind(native *n, uint32_t position) {
@@ -462,6 +470,7 @@ native *native_new(llm_store *s, const native_options *o, pool *threads, diag *d
     uint32_t wanted = o->context                            ? o->context
                       : c->context < NATIVE_CONTEXT_DEFAULT ? c->context
                                                             : NATIVE_CONTEXT_DEFAULT;
+    n->waits_fd = -1;
     n->m = s->model;
     n->k = o->kernels ? o->kernels : kern_best();
     n->threads = threads;
@@ -496,5 +505,6 @@ void native_free(native *n) {
     for (int i = 0; i < n->block_count; i++) mem_pages_free(n->blocks[i].p, n->blocks[i].bytes);
     mem_free(n->blocks);
     arena_free(n->memory);
+    if (n->waits_fd >= 0) close(n->waits_fd);
     mem_free(n);
 }

@@ -51,6 +51,7 @@ typedef struct {
 typedef struct {
     native_cost prompt[STEP_COUNT], decode[STEP_COUNT]; /* passes of more than one token; of one */
     uint64_t prompt_tokens, decode_tokens;
+    double queued_seconds;                            /* thread 0 was ready, but other programs had its processor: in the times above */
 } native_profile;
 const native_profile *native_get_profile(const native *n);
 const char *native_step_name(native_step s);

@@ -48,6 +48,8 @@ struct native {
     acts shared;
     thread_scratch *scratch; /* [threads] */
     bool streamed, hot;
+    int waits_fd;                 /* /proc/thread-self/schedstat of waits_tid; -1 = not open */
+    int waits_tid;
     int prompt_digits, decode_digits;
     uint64_t activation_bytes;
     native_profile profile;
@@ -70,6 +72,7 @@ typedef struct {
     bool failed;
 } pass;
 
+double native_queued_seconds(native *n); /* of the calling thread, so far */
 void native_attention(pass *s, int thread, uint32_t layer);
 void native_rotate_and_store(pass *s, int thread, uint32_t layer);
 

@@ -4,8 +4,12 @@
 #include "base/mem.h"
 #include "base/units.h"
 #include "llm/native_internal.h"
+#include <fcntl.h>
 #include <math.h>
+#include <stdio.h>
+#include <sys/syscall.h>
 #include <time.h>
+#include <unistd.h>
 
 enum { THREADS_MAX = 1024 };
 
@@ -54,6 +58,23 @@ double native_read_bytes_per_s(native *n, double seconds) {
         best = fmax(best, sum);
     }
     return best;
+}
+
+/* ---- waiting for a processor ---- */
+
+/* Seconds so far in which this thread was ready without a processor; 0 where the kernel does not count. The file is
+ * kept open: a token of a small model takes no longer than opening it. */
+double native_queued_seconds(native *n) {
+    char text[96] = "";
+    unsigned long long ran, waited = 0;
+    int tid = (int)syscall(SYS_gettid);
+    if (n->waits_fd < 0 || n->waits_tid != tid) {
+        if (n->waits_fd >= 0) close(n->waits_fd);
+        n->waits_fd = open("/proc/thread-self/schedstat", O_RDONLY | O_CLOEXEC);
+        n->waits_tid = tid;
+    }
+    if (n->waits_fd < 0 || pread(n->waits_fd, text, sizeof text - 1, 0) <= 0) return 0;
+    return sscanf(text, "%llu %llu", &ran, &waited) == 2 ? (double)waited * 1e-9 : 0;
 }
 
 /* ---- arithmetic ---- */
@@ -123,21 +144,22 @@ static pack_id main_layout(const native *n) {
     return best;
 }
 
-static void judge(const native_cost *costs, double read_rate, double matrix_rate, double float_rate, native_bound *b) {
+static void judge(const native_cost *costs, double ran, double read_rate, double matrix_rate, double float_rate,
+                  native_bound *b) {
     for (int i = 0; i < STEP_COUNT; i++) {
         const native_cost *c = &costs[i];
+        double seconds = ran * c->seconds;
         bool attention = i == STEP_ATTENTION, matrix = i == STEP_MATMUL || i == STEP_HEAD;
         double memory_s = (c->weight_bytes + c->kv_bytes) / read_rate,
                compute_s = c->flops / (attention ? float_rate : matrix_rate);
-        b->total_s += c->seconds;
-        if (!attention && !matrix) b->other_s += c->seconds;
-        else if (memory_s <= compute_s) b->compute_s += c->seconds;
+        b->total_s += seconds;
+        if (!attention && !matrix) b->other_s += seconds;
+        else if (memory_s <= compute_s) b->compute_s += seconds;
         else {
-            double compute = fmin(compute_s, c->seconds),
-                   memory = fmin(c->seconds - compute, memory_s / SLOWEST_READING);
+            double compute = fmin(compute_s, seconds), memory = fmin(seconds - compute, memory_s / SLOWEST_READING);
             b->compute_s += compute;
             b->memory_s += memory;
-            b->other_s += c->seconds - compute - memory;
+            b->other_s += seconds - compute - memory;
         }
     }
 }
@@ -153,6 +175,9 @@ void native_judge(native *n, native_verdict *v) {
     if (!(v->read_bytes_per_s > 0 && v->decode_flops_per_s > 0 && v->prompt_flops_per_s > 0 &&
           v->float_flops_per_s > 0))
         return;
-    judge(n->profile.prompt, v->read_bytes_per_s, v->prompt_flops_per_s, v->float_flops_per_s, &v->prompt);
-    judge(n->profile.decode, v->read_bytes_per_s, v->decode_flops_per_s, v->float_flops_per_s, &v->decode);
+    double total = 0, queued = n->profile.queued_seconds;
+    for (int i = 0; i < STEP_COUNT; i++) total += n->profile.prompt[i].seconds + n->profile.decode[i].seconds;
+    double ran = total > 0 ? fmax(0.01, 1 - queued / total) : 1;
+    judge(n->profile.prompt, ran, v->read_bytes_per_s, v->prompt_flops_per_s, v->float_flops_per_s, &v->prompt);
+    judge(n->profile.decode, ran, v->read_bytes_per_s, v->decode_flops_per_s, v->float_flops_per_s, &v->decode);
 }
