@@ -144,7 +144,7 @@ static void quantise(analysis *x, const kernel_sums *s) {
         double bits;
     } to[] = {{"weights of 8 bits", 8}, {"weights of 4 bits", 4.25}};
     char f[300];
-    double now = x->o->weights ? x->o->weights->bits : 16;
+    double now = x->o->weights ? x->o->weights->bits : x->o->model ? x->o->model->weight_bits : 16;
     for (size_t i = 0; i < sizeof to / sizeof *to && s->weights_ns > 0; i++) {
         double saved = 1 - to[i].bits / now;
         if (saved <= 0) continue;
@@ -152,7 +152,7 @@ static void quantise(analysis *x, const kernel_sums *s) {
                  "T - (1 - %g/%g) x (memory-bound products reading weights: %.3f ms as measured, %.3f ms at full rate)",
                  to[i].bits, now, s->weights_ns / 1e6, s->weights_roof_ns / 1e6);
         what_if_tell(x, to[i].name, total(x) - saved * s->weights_ns, total(x) - saved * s->weights_roof_ns, f,
-                     x->o->weights ? "" : "weights now taken as 16 bits; --weights says otherwise");
+                     x->o->weights || x->o->model ? "" : "weights now taken as 16 bits; --weights says otherwise");
     }
     if (s->kv_ns > 0 && (!x->o->kv || x->o->kv->bits > 8)) {
         snprintf(f, sizeof f, "T - 1/2 x (memory-bound attention: at most %.3f ms)", s->kv_ns / 1e6);
