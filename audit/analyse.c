@@ -29,11 +29,23 @@ static bool describe(analysis *x) {
     return r->device || diag_oom(x->d, "report");
 }
 
+/* The processor in a device's place, when its roofs are given. */
+static bool on_host(audit_report *r, events *e, const audit_options *o, diag *d) {
+    if (!e->op_count || e->device_count || !(o->peaks.machine || (o->peaks.tflops > 0 && o->peaks.gbs > 0)))
+        return true;
+    audit_note(r, "no device in this trace: the processor is judged by the operators that call no others; what is "
+                  "between them (Python, "
+                  "dispatch) is idle");
+    return events_host_as_device(e, d);
+}
+
 static bool no_device(audit_report *r, const events *e) {
     r->has_device = false;
     audit_note(r, "%llu events were read; none is a kernel, copy or memset of a device", (unsigned long long)e->seen);
     if (e->op_count)
-        audit_note(r, "%zu operators ran on the host: `ingot audit -- PROGRAM` judges a program on this machine",
+        audit_note(r,
+                   "%zu operators ran on the host; with the processor's roofs they are judged: --tflops and --gbs, or "
+                   "-M FILE (ingot machine measure)",
                    e->op_count);
     audit_decide(r);
     audit_advice(r);
@@ -54,9 +66,10 @@ static void sampled(analysis *x) {
     else if (r->by_busy) audit_note(r, "busy time is judged, as asked: idle is left out");
 }
 
-bool audit_trace(audit_report *r, const events *e, const audit_options *o, diag *d) {
+bool audit_trace(audit_report *r, events *e, const audit_options *o, diag *d) {
     analysis x = {.r = r, .e = e, .o = o, .a = r->a, .d = d};
     r->format = e->format;
+    if (!on_host(r, e, o, d)) return false;
     r->facts = audit_facts_of(e, r->a, &r->fact_count, d);
     if (!r->facts) return diag_error_count(d) == 0 && no_device(r, e);
     if (!(x.f = choose(r->facts, r->fact_count, o->device, d))) return false;

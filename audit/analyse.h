@@ -31,5 +31,6 @@ typedef struct {
     size_t rows;                         /* of a table; 0 = 12 */
 } audit_options;
 
-bool audit_trace(audit_report *r, const events *e, const audit_options *o, diag *d);
+/* `e` gets device events when it has none and the processor is judged in their place. */
+bool audit_trace(audit_report *r, events *e, const audit_options *o, diag *d);
 #endif

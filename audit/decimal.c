@@ -6,7 +6,7 @@
 enum { DIGITS_MAX = 40 };
 
 typedef struct {
-    char digit[DIGITS_MAX];
+    uint8_t digit[DIGITS_MAX];
     int count, exponent; /* 0.d0 d1 d2 ... x 10^exponent */
     bool negative, more; /* more: further digits that are not all zero */
 } decimal;
@@ -18,7 +18,7 @@ static const char *take_digits(decimal *x, const char *p, const char *end, bool 
             x->exponent -= fraction;
             continue;
         }
-        if (x->count < DIGITS_MAX) x->digit[x->count++] = (char)(*p - '0');
+        if (x->count < DIGITS_MAX) x->digit[x->count++] = (uint8_t)(*p - '0');
         else x->more = x->more || *p != '0';
         x->exponent += !fraction;
         if (x->exponent > 1000 || x->exponent < -1000) return NULL;
@@ -68,10 +68,10 @@ static bool hex4(const char *p, const char *end, uint32_t *out) {
     if (end - p < 4) return false;
     *out = 0;
     for (int i = 0; i < 4; i++) {
-        int c = p[i], v = c >= '0' && c <= '9'   ? c - '0'
-                          : c >= 'a' && c <= 'f' ? c - 'a' + 10
-                          : c >= 'A' && c <= 'F' ? c - 'A' + 10
-                                                 : -1;
+        int c = (unsigned char)p[i], v = c >= '0' && c <= '9'   ? c - '0'
+                                         : c >= 'a' && c <= 'f' ? c - 'a' + 10
+                                         : c >= 'A' && c <= 'F' ? c - 'A' + 10
+                                                                : -1;
         if (v < 0) return false;
         *out = *out << 4 | (uint32_t)v;
     }

@@ -109,6 +109,7 @@ typedef struct {
     uint64_t rank, ranks;
     /* what was left out */
     uint64_t seen, broken, negative, out_of_range, dropped, lost_launches, unlinked;
+    bool host_device;                    /* the device is the processor: its events are operators */
     bool cut_short, oom;
 } events;
 
@@ -131,6 +132,9 @@ bool events_finish(events *e, diag *d);
 /* Does the file hold a part of its events only, by the numbering of its operators? Are many launches without their kernel? Then idle
  * time is not real. */
 bool events_sampled(const events *e);
+/* Of a finished trace without device events: makes the processor its device (audit/host_ops.c). */
+bool events_host_as_device(events *e, diag *d);
+bool events_sort(events *e);                         /* device events, by start; false: no memory */
 bool events_lost(const events *e);
 
 static inline int64_t ns_add(int64_t a, int64_t b) { /* saturating: sums of hostile durations */

@@ -175,7 +175,7 @@ static void missing(analysis *x) {
     if (!roofs)
         audit_note(x->r,
                    "the device's roofs are not known: --machine NAME (ingot machine list), or --tflops and --gbs");
-    if (r->share[AUDIT_UNKNOWN] < 0.05) return;
+    if (r->share[AUDIT_UNKNOWN] < 0.05 || x->e->host_device) return;
     if (!x->window->load.known)
         audit_note(x->r, "kernels were not classified: the sequences per step would help (--batch N when it decodes), "
                          "or record_shapes=True in the profiler");

@@ -46,6 +46,8 @@ static bool sort_events(device_event *v, size_t n) {
     return true;
 }
 
+bool events_sort(events *e) { return sort_events(e->device, e->device_count); }
+
 static uint64_t id_of(const id_row *rows, size_t n, uint64_t id) { /* index of the last event with it */
     size_t lo = 0, hi = n;
     while (lo < hi) {
@@ -178,7 +180,7 @@ bool events_finish(events *e, diag *d) {
     joins j = {rows_of(e->op_count), rows_of(e->launch_count),
                mem_alloc_n(e->launch_count ? e->launch_count : 1, sizeof(uint64_t))};
     uint8_t *used = mem_alloc(e->launch_count + 1);
-    bool ok = !e->oom && j.ops && j.launches && j.launch_op && used && sort_events(e->device, e->device_count);
+    bool ok = !e->oom && j.ops && j.launches && j.launch_op && used && events_sort(e);
     size_t ops = 0;
     for (size_t i = 0; ok && i < e->op_count; i++)
         if (e->op[i].external != EVENTS_NO_ID) j.ops[ops++] = (id_row){e->op[i].external, i};

@@ -9,6 +9,7 @@ typedef struct {
 } peak_range;
 
 static peak_range peak_of(const analysis *x, unsigned bytes, str kernel) {
+    if (x->e->host_device) return (peak_range){x->peaks.flops16, x->peaks.flops16}; /* as the user gave it */
     double p16 = x->peaks.flops16, p8 = x->peaks.flops8 > 0 ? x->peaks.flops8 : p16;
     if (bytes <= 1) return (peak_range){p8, p8};
     if (bytes == 2) return (peak_range){p16, p16};
@@ -78,7 +79,7 @@ enum {
 /* A step of decoding: flops per byte of weights at most; 4 bits a weight unless the model says otherwise. */
 static bool batch_bound(const analysis *x, const audit_window *w, name_kind kind) {
     double ridge = x->peaks.flops16 / x->peaks.bytes_per_s, bits = 4.25;
-    if (!w || !w->load.known || !(ridge > 0)) return false;
+    if (!w || !w->load.known || !(ridge > 0) || x->e->host_device) return false;
     if (x->o->weights) bits = x->o->weights->bits;
     else if (x->o->model) bits = x->o->model->weight_bits;
     if (kind == NAME_GEMM) return 2 * w->load.tokens / (bits / 8) < ridge;
@@ -134,7 +135,7 @@ static void place_kernel(analysis *x, size_t i) {
             p->placed_ns = ns_add(p->placed_ns, ev->dur_ns);
             p->calls++;
         } else if (batch_bound(x, w, k)) x->bucket[i] = AUDIT_MEMORY, x->why[i] = WHY_BATCH;
-    } else if (k == NAME_STREAM) x->bucket[i] = AUDIT_MEMORY, x->why[i] = WHY_NAME;
+    } else if (k == NAME_STREAM && !x->e->host_device) x->bucket[i] = AUDIT_MEMORY, x->why[i] = WHY_NAME;
     if (!w) return;
     x->why_ns[x->why[i]] = ns_add(x->why_ns[x->why[i]], ev->dur_ns);
     x->name_ns[k] = ns_add(x->name_ns[k], ev->dur_ns);

@@ -187,8 +187,9 @@ bool tables_all(analysis *x) {
         layers = layers || x->e->op[i].layer != EVENTS_NONE;
     }
     for (size_t i = 0; i < x->windows; i++) told = told || x->window[i].load.known;
-    return fill(x, "By kind of kernel", "kind", by_kind) && model_rows(x) &&
-           (!linked || fill(x, "By operator", "operator", by_operator)) && fill(x, "By kernel", "kernel", by_kernel) &&
+    return (x->e->host_device || fill(x, "By kind of kernel", "kind", by_kind)) && model_rows(x) &&
+           (!linked || fill(x, "By operator", "operator", by_operator)) &&
+           (x->e->host_device || fill(x, "By kernel", "kernel", by_kernel)) &&
            (!layers || fill(x, "By layer", "layer", by_layer)) &&
            (!modules || fill(x, "By module", "module", by_module)) && (!told || windows(x, true)) &&
            (x->windows < 2 || windows(x, false));

@@ -135,15 +135,17 @@ static bool from_annotations(analysis *x) {
             audit_window *w = arena_push_n(x->a, audit_window, n);
             if (!w) return false;
             of_kind(x, kind, word, w);
-            if (k) n = launched(x, w, n);
+            if (k && !x->e->host_device) n = launched(x, w, n);
             n = disjoint(w, n);
             if (!n) continue;
             x->window = w;
             x->windows = n;
             x->annotated = true;
             x->r->window = arena_printf(x->a, "%zu step%s annotated %s: %.80s%s", n, n > 1 ? "s" : "",
-                                        k ? "on the host (by what they launched)" : "on the device", w[0].name,
-                                        n > 1 ? " ..." : "");
+                                        !k                  ? "on the device"
+                                        : x->e->host_device ? "on the host"
+                                                            : "on the host (by what they launched)",
+                                        w[0].name, n > 1 ? " ..." : "");
             return x->r->window != NULL;
         }
     return true;

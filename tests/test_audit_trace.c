@@ -413,6 +413,28 @@ static void empty(void **unused) {
     close_world(w);
 }
 
+/* No device: the processor is judged when its roofs are given, by the operators that call no others. */
+static void processor(void **unused) {
+    (void)unused;
+    static const char json[] =
+        "[{\"ph\":\"X\",\"cat\":\"cpu_op\",\"name\":\"aten::linear\",\"pid\":1,\"tid\":1,\"ts\":0,\"dur\":6000,"
+        "\"args\":{}},"
+        "{\"ph\":\"X\",\"cat\":\"cpu_op\",\"name\":\"aten::mm\",\"pid\":1,\"tid\":1,\"ts\":1000,\"dur\":4000,\"args\":{"
+        "\"Input Dims\":[[1024,1024],[1024,1024]],\"Input type\":[\"float\",\"float\"]}},"
+        "{\"ph\":\"X\",\"cat\":\"cpu_op\",\"name\":\"aten::add\",\"pid\":1,\"tid\":1,\"ts\":6000,\"dur\":5000,\"args\":"
+        "{\"Input Dims\":[[4096,4096],[4096,4096],[]],\"Input type\":[\"float\",\"float\",\"Scalar\"]}},"
+        "{\"ph\":\"X\",\"cat\":\"cpu_op\",\"name\":\"aten::add\",\"pid\":1,\"tid\":1,\"ts\":12000,\"dur\":1,\"args\":{"
+        "\"Input Dims\":[[4096,4096],[4096,4096],[]],\"Input type\":[\"float\",\"float\",\"Scalar\"]}}]";
+    world *w = load(json);
+    assert_true(w->ok);
+    assert_true(audit_trace(&w->r, &w->e, &(audit_options){.device = -1, .peaks = {NULL, 1, 50}}, w->d));
+    assert_int_equal(w->r.bucket_ns[AUDIT_COMPUTE], 4000000);
+    assert_int_equal(w->r.bucket_ns[AUDIT_MEMORY], 5000000);
+    assert_int_equal(w->r.bucket_ns[AUDIT_UNKNOWN], 1000); /* from the cache, or wrong: faster than the roof */
+    assert_int_equal(w->r.bucket_ns[AUDIT_IDLE], 2000000);
+    close_world(w);
+}
+
 static void deciding(void **unused) {
     static const struct {
         int64_t ns[AUDIT_BUCKETS]; /* host link, network, copies, memory, compute, unknown, idle host, idle */
@@ -568,6 +590,7 @@ int main(void) {
         cmocka_unit_test(works),
         cmocka_unit_test(steps),
         cmocka_unit_test(empty),
+        cmocka_unit_test(processor),
         cmocka_unit_test(deciding),
         cmocka_unit_test(interval_sets),
         cmocka_unit_test(public_verdicts),
