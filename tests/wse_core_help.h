@@ -10,6 +10,7 @@
 #define INGOT_TESTS_WSE_CORE_HELP_H
 
 #include "wse/core_internal.h"
+#include "wse/pipe.h"
 #include "base/half.h"
 #include "base/mem.h"
 #include "base/rng.h"
@@ -118,6 +119,14 @@ void fabric_out_first(wse *m, uint32_t pe, uint32_t q, uint64_t ready) { clock_w
 void fabric_out_full(wse *m, uint32_t pe, uint32_t q) { clock_wake(m, pe, q); }
 bool fabric_in_quiet(const wse *m, uint32_t pe, uint32_t ports) { return m && pe && ports; }
 uint64_t clock_window(const wse *m, uint64_t now) { return m ? now : 0; }
+bool pipe_open(wse *m, pipe *p) { return m && p && false; }
+void pipe_took(wse *m, pipe_copy *c, bool quiet) { assert_true(m && c && quiet && false); }
+void pipe_push_queue(wse *m, pipe *p, uint32_t data, uint64_t ready) { assert_true(m && p && data && ready && false); }
+void pipe_wake(wse *m, const pipe_copy *c, uint64_t cycle) { assert_true(m && c && cycle && false); }
+void pipe_held(wse *m, const pipe *p) { assert_true(m && p && false); }
+void pipe_stalled(wse *m, pipe *p, uint32_t i) { assert_true(m && p && i && false); }
+uint64_t pipe_room_bound(const wse *m, const pipe *p, uint64_t now) { return m && p ? now : 0; }
+uint64_t pipe_arrival_bound(const wse *m, const pipe_copy *c, uint64_t now) { return m && c ? now : 0; }
 void clock_happened(wse *m, uint32_t pe, uint64_t now) { assert_true(pe < m->pes && now < UINT64_MAX); }
 void clock_wake(wse *m, uint32_t pe, uint64_t cycle) {
     struct clockwork *k = m->clock;

@@ -9,6 +9,7 @@
 #include "base/rng.h"
 #include "wse/debug.h"
 #include "wse/fabric_internal.h"
+#include "wse/pipe.h"
 
 enum { VISITS_PER_THREAD = 256 }; /* below this a barrier costs more than the other threads save */
 
@@ -299,6 +300,7 @@ static wse_stop leave(wse *m, wse_stop why) {
         c->bands[i].now = m->cycle - 1; /* what the host wakes now comes in m->cycle at the earliest */
         c->bands[i].stepping = true;
     }
+    pipes_end(m);
     return why;
 }
 
@@ -322,6 +324,13 @@ static bool any_stream_done(const clockwork *c) {
     return any;
 }
 
+/* Something goes on beyond the end of the run, though nobody is awake before. */
+static bool any_held(const clockwork *c) {
+    bool any = false;
+    for (uint32_t i = 0; i < c->count; i++) any |= c->bands[i].held;
+    return any;
+}
+
 /* Nothing is left to do: the cycle after the last one in which something was done. */
 static wse_stop leave_quiet(wse *m, uint64_t begin) {
     m->cycle = begin;
@@ -334,12 +343,14 @@ wse_stop wse_run(wse *m, uint64_t until_cycle, bool stop_for_streams) {
     clockwork *c = m->clock;
     uint64_t begin = m->cycle;
     c->until = until_cycle;
-    c->stop_for_streams = stop_for_streams;
+    c->stop_for_streams = stop_for_streams && wse_streams_open(m);
     if (m->debug) debug_run(m);
+    pipes_begin(m, until_cycle);
     while (m->cycle < until_cycle) {
         if (m->fault[0]) return leave(m, WSE_FAULT);
         uint64_t next = clock_next(c, m->cycle);
-        if (next == UINT64_MAX) return leave_quiet(m, begin);
+        if (next == UINT64_MAX) pipes_last(m);
+        if (next == UINT64_MAX && !any_held(c)) return leave_quiet(m, begin);
         if (next >= until_cycle) break;
         m->cycle = next;
         if (m->debug && !debug_cycle(m)) continue;

@@ -8,23 +8,7 @@
  * wants something, for which the general road is taken. So is everything out of the ordinary, at its own cycle and not
  * before: the last element of an operation, control wavelets, addresses outside the memory, tasks that may run.
  */
-#include "wse/core_internal.h"
-#include "wse/core_float.h"
-
-typedef enum {
-    STREAM_WAIT,
-    STREAM_MOVED,
-    STREAM_STOP
-} stream_result; /* STOP: the general road decides at this cycle */
-
-typedef struct {
-    wse *m;
-    core *c;
-    uint16_t *memory;
-    uint64_t *queues;
-    uint64_t now, t, soonest; /* the clock; the cycle we have come to; when an input that is there may be read */
-    uint32_t pe;
-} run;
+#include "wse/core_stream.h"
 
 static bool ring_of_source(const wse *m, uint32_t pe, const core_operand *o, uint32_t *place, uint16_t *slots) {
     *place = FABRIC_NO_QUEUE;
@@ -44,18 +28,11 @@ void stream_prepare(const wse *m, uint32_t pe, core_vop *v) {
     s->fits = v->d.kind == ISA_MEM1D || s->d != FABRIC_NO_QUEUE;
 }
 
-static inline wse_queue *queue_at(const run *r, uint32_t place) { return (wse_queue *)(r->queues + place); }
-
-static inline stream_result wait_for(const run *r, core_vop *v, core_wait what, uint8_t on) {
-    if (!v->wait) v->wait_since = r->t;
-    v->wait = (uint8_t)what;
-    v->wait_on = on;
-    return STREAM_WAIT;
-}
-
 /* The wavelet at the head of an input queue. Looks without taking. */
 static inline stream_result look(run *r, core_vop *v, uint8_t port, uint32_t place, uint32_t slots, uint32_t *data) {
     wse_queue *q = queue_at(r, place);
+    bool piped = r->in && q == r->in->queue;
+    if (!q->count && piped) stream_tell(r);
     if (!q->count) {
         q->want = 1;
         return wait_for(r, v, CORE_WAIT_INPUT, port);
@@ -67,14 +44,20 @@ static inline stream_result look(run *r, core_vop *v, uint8_t port, uint32_t pla
         return wait_for(r, v, CORE_WAIT_INPUT, port);
     }
     /* Would the router have found it full since `now`? Then it must not be emptied before its time. */
-    if (w->control || (r->t > r->now && q->count + (uint32_t)(r->t - 1 - r->now) >= slots)) return STREAM_STOP;
+    if (w->control || (!piped && r->t > r->now && q->count + (uint32_t)(r->t - 1 - r->now) >= slots))
+        return STREAM_STOP;
     *data = w->data;
     return STREAM_MOVED;
 }
 
-static inline uint16_t *word_at(const run *r, const core_operand *o, uint32_t position) {
-    int64_t at = o->base + (int64_t)(o->start + position) * o->stride * o->words;
-    return at >= 0 && at + o->words <= ISA_SRAM_WORDS ? r->memory + at : NULL;
+/* Room in the queue that a pipe begins with. */
+static inline stream_result room(run *r, core_vop *v, uint32_t n) {
+    uint64_t at = pipe_room_at(r->out, 0);
+    if (at <= r->t) return STREAM_MOVED;
+    if (r->t > r->now || n > 1) return STREAM_STOP;
+    if (at != PIPE_UNKNOWN) r->soonest = at < r->soonest ? at : r->soonest;
+    else r->out->want = true;
+    return wait_for(r, v, CORE_WAIT_OUTPUT, v->d.queue);
 }
 
 /* Can the operands give and take? The data of inputs come back; nothing has changed. `n` elements from memory. */
@@ -87,6 +70,7 @@ static inline stream_result ready(run *r, core_vop *v, uint32_t n, uint32_t data
     if (ok != STREAM_MOVED) return ok;
     if (v->s1.kind == ISA_MEM1D && !word_at(r, &v->s1, v->position + n - 1)) return STREAM_STOP;
     if (s->d == FABRIC_NO_QUEUE) return word_at(r, &v->d, v->position + n - 1) ? STREAM_MOVED : STREAM_STOP;
+    if (r->out) return room(r, v, n);
     if (queue_at(r, s->d)->count < s->d_slots) return STREAM_MOVED;
     if (r->t > r->now || n > 1) return STREAM_STOP; /* the first of a pair needs no room */
     fabric_out_full(r->m, r->pe, v->d.queue);
@@ -96,30 +80,24 @@ static inline stream_result ready(run *r, core_vop *v, uint32_t n, uint32_t data
 static inline void take(run *r, uint32_t place, uint32_t slots, uint32_t port) {
     wse_queue *q = queue_at(r, place);
     q->head = (uint16_t)(q->head + 1u == slots ? 0 : q->head + 1);
-    if (q->count-- == slots) fabric_in_freed(r->m, r->pe, port, r->now);
+    if (r->in && q == r->in->queue) {
+        q->count--;
+        stream_took(r, r->t);
+    } else if (q->count-- == slots) {
+        fabric_in_freed(r->m, r->pe, port, r->now);
+    }
 }
 
 static inline void put(run *r, const core_vop *v, uint32_t value) {
     const core_stream *s = &v->stream;
+    if (r->out) {
+        pipe_push(r->m, r->out, value, r->t + r->m->cores->out_cycles);
+        return;
+    }
     wse_queue *q = queue_at(r, s->d);
     uint32_t at = q->head + q->count, ready_at = (uint32_t)r->t + r->m->cores->out_cycles;
     q->e[at >= s->d_slots ? at - s->d_slots : at] = (wse_wavelet){value, ready_at, s->color, 0, ISA_RAMP, 0};
     if (!q->count++) fabric_out_first(r->m, r->pe, v->d.queue, r->t + r->m->cores->out_cycles);
-}
-
-static inline uint32_t compute(const run *r, core_vop *v, uint32_t a, uint32_t b) {
-    switch (v->op) {
-    case ISA_D_MOV16:
-    case ISA_D_MOV32:
-    case ISA_D_FMOVH:
-    case ISA_D_FMOVS: return b;
-    case ISA_D_FADDS: return s_bits(f32_from_bits(a) + f32_from_bits(b));
-    default: break;
-    }
-    dsd_context x = {.scalar = v->scalar, .carry = v->carry, .fp16 = wse_program(r->m, r->pe)->fp16};
-    uint32_t value = dsd_element(v->op, a, b, &x);
-    v->carry = x.carry;
-    return value;
 }
 
 static inline uint32_t source(const run *r, const core_vop *v, const core_operand *o, uint32_t data) {
@@ -182,14 +160,6 @@ static inline uint32_t readable(const run *r, const wse_queue *q, uint32_t slots
     return i;
 }
 
-static inline bool both_ends_inside(const run *r, const core_vop *v, const core_operand *o, uint32_t n) {
-    return o->kind != ISA_MEM1D || (word_at(r, o, v->position) && word_at(r, o, v->position + n - 1));
-}
-
-static inline uint32_t load(const uint16_t *p, uint32_t words) {
-    return words == 2 ? p[0] | (uint32_t)p[1] << 16 : p[0];
-}
-
 /* n elements that are known to be there and to have room, one a cycle. `in`: the input queue of one of the sources, or
  * NULL. */
 static inline void burst_run(run *r, core_vop *v, wse_queue *in, uint32_t slots, uint32_t n) {
@@ -239,7 +209,8 @@ static inline uint32_t burst(run *r, core_vop *v, uint64_t last) {
     const core_stream *s = &v->stream;
     uint32_t n = (uint32_t)(last - r->t) + 1, left = v->length - v->position - 1;
     bool first = s->s0 != FABRIC_NO_QUEUE, second = s->s1 != FABRIC_NO_QUEUE;
-    if (s->pairs || v->cycles != 1 || v->ready > r->t || r->t != r->now || (first && second)) return 0;
+    if (s->pairs || v->cycles != 1 || v->ready > r->t || r->t != r->now || (first && second) || r->in || r->out)
+        return 0;
     uint32_t place = first ? s->s0 : s->s1, slots = first ? s->s0_slots : s->s1_slots;
     wse_queue *in = first || second ? queue_at(r, place) : NULL;
     if (n > left) n = left;
@@ -254,29 +225,6 @@ static inline uint32_t burst(run *r, core_vop *v, uint64_t last) {
     return n;
 }
 
-static inline void moved(run *r, core_vop *v, uint32_t thread, uint32_t cycles) {
-    core *c = r->c;
-    if (v->wait && thread == 0)
-        c->n[v->wait == CORE_WAIT_OUTPUT ? CORE_N_output_wait_cycles : CORE_N_input_wait_cycles] +=
-            r->t - v->wait_since;
-    v->wait = CORE_WAIT_NONE;
-    v->step_cycles = v->cycles;
-    c->datapath_free = r->t + cycles;
-    c->last_thread = (uint8_t)thread;
-    core_busy(c, r->t, c->datapath_free);
-}
-
-/* Two operations, the usual case of threads_order: the one after the last, unless the other has a higher rank. */
-static inline uint32_t order_two(const core *c, const core_vop *pool, uint32_t all, uint8_t order[CORE_THREADS]) {
-    uint32_t upper = all & ~((2u << c->last_thread) - 1);
-    uint32_t first = (uint32_t)__builtin_ctz(upper ? upper : all),
-             second = (uint32_t)__builtin_ctz(all & ~(1u << first));
-    bool swap = pool[first].rank < pool[second].rank;
-    order[0] = (uint8_t)(swap ? second : first);
-    order[1] = (uint8_t)(swap ? first : second);
-    return 2;
-}
-
 /* One cycle: who moves? *next: when an operation that has not begun may. */
 static inline stream_result cycle(run *r, core_vop *pool, uint64_t *next) {
     core *c = r->c;
@@ -286,14 +234,14 @@ static inline stream_result cycle(run *r, core_vop *pool, uint64_t *next) {
     if (!rest) {
         if (pool[low].ready > r->t) *next = pool[low].ready, n = 0;
     } else if (!(rest & (rest - 1)) && pool[low].ready <= r->t && pool[__builtin_ctz(rest)].ready <= r->t) {
-        n = order_two(c, pool, all, order);
+        n = stream_order_two(c, pool, all, order);
     } else {
         n = threads_order(c, pool, r->t, order, next);
     }
     for (uint32_t i = 0; i < n; i++) {
         core_vop *v = &pool[order[i]];
         stream_result ok = step(r, v);
-        if (ok == STREAM_MOVED) moved(r, v, order[i], v->cycles);
+        if (ok == STREAM_MOVED) stream_moved(r, v, order[i], v->cycles);
         if (ok != STREAM_WAIT) return ok;
     }
     return STREAM_WAIT;
@@ -307,43 +255,83 @@ static inline bool main_rests(const wse *m, uint32_t pe, const core *c, uint64_t
         if (c->time <= *last) *last = c->time - 1;
     } else if (c->state != MAIN_VECTOR) {
         if (c->state != MAIN_IDLE || (c->active & ~c->blocked)) return false;
+        uint64_t near = clock_window(m, now);
         ports = core_program_of(m, pe)->ports & ~(uint32_t)c->blocked & ~c->ports_busy;
+        if (ports && near < *last) *last = near; /* a wavelet there would start a task */
     }
     return fabric_in_quiet(m, pe, ports);
 }
 
-bool stream_step(wse *m, uint32_t pe, core *c, uint64_t now) {
-    if (now < c->ahead) return !c->launch_pending && !(c->active >> ISA_TASK_TEARDOWN & 1);
-    uint64_t last = clock_window(m, now), next = UINT64_MAX, done = 0;
-    if (!main_rests(m, pe, c, now, &last)) return false;
-    run r = {m, c, wse_words(m, pe), m->cores->queues, now, now, UINT64_MAX, pe};
-    core_vop *pool = m->cores->vops + c->vops;
-    if (c->time == now) done = now;
-    if (c->datapath_free > now) r.t = c->datapath_free;
-    uint32_t running = threads_running(c);
-    stream_result ok = STREAM_MOVED;
-    while (ok == STREAM_MOVED && r.t <= last) {
-        if (r.t == c->datapath_free) done = r.t;
-        uint32_t only = (uint32_t)__builtin_ctz(running),
-                 n = running & (running - 1) ? 0 : burst(&r, &pool[only], last);
-        if (n) {
-            moved(&r, &pool[only], only, n);
-            done = r.t + n - 1;
-            r.t = c->datapath_free;
-            continue;
-        }
-        r.soonest = next = UINT64_MAX;
-        ok = cycle(&r, pool, &next);
-        if (ok != STREAM_MOVED) break;
-        done = r.t;
-        r.t = c->datapath_free;
+/* Pipes that begin and end here. True when what can happen here is known for longer than the ramp is deep: each queue
+ * is at one, and no more than one operation uses it. */
+static inline bool use_pipes(run *r, const core_vop *pool) {
+    const pipes *s = r->m->pipes;
+    if (!s || !s->on) return false;
+    const pipe_end *e = &s->ends[r->pe];
+    uint32_t reads = 0, sends = 0;
+    for (uint32_t set = threads_alive(r->c); set; set &= set - 1) {
+        const core_stream *v = &pool[__builtin_ctz(set)].stream;
+        reads += (v->s0 != FABRIC_NO_QUEUE) + (v->s1 != FABRIC_NO_QUEUE);
+        sends += v->d != FABRIC_NO_QUEUE;
     }
+    if (e->to) r->in = pipe_to(r->m, r->pe);
+    if (sends && e->from && (s->all[e->from - 1].open || pipe_open(r->m, &s->all[e->from - 1])))
+        r->out = &s->all[e->from - 1];
+    return e->sealed && reads < 2 && sends < 2 && (!e->to || r->in) && (!sends || r->out);
+}
+
+uint64_t core_ahead(const wse *m, uint32_t pe) { return m->cores->pe[pe].ahead; }
+
+/* As many cycles as the ramp is deep. */
+static stream_result near(run *r, core_vop *pool, uint64_t last, uint64_t *next) {
+    core *c = r->c;
+    uint32_t running = threads_running(c), only = (uint32_t)__builtin_ctz(running);
+    stream_result ok = STREAM_MOVED;
+    while (ok == STREAM_MOVED && r->t <= last) {
+        if (r->t == c->datapath_free) r->done = r->t;
+        uint32_t n = running & (running - 1) ? 0 : burst(r, &pool[only], last);
+        if (n) {
+            stream_moved(r, &pool[only], only, n);
+            r->done = r->t + n - 1;
+        } else {
+            r->soonest = *next = UINT64_MAX;
+            ok = cycle(r, pool, next);
+            if (ok != STREAM_MOVED) break;
+            r->done = r->t;
+        }
+        r->t = c->datapath_free;
+    }
+    return ok;
+}
+
+bool stream_step(wse *m, uint32_t pe, core *c, uint64_t now) {
+    if (now < c->ahead) {
+        clock_wake(m, pe, c->ahead);
+        return !c->launch_pending && !(c->active >> ISA_TASK_TEARDOWN & 1);
+    }
+    core_vop *pool = m->cores->vops + c->vops;
+    run r = {.m = m, .c = c, .memory = wse_words(m, pe), .queues = m->cores->queues, .pe = pe};
+    r.now = r.t = now;
+    r.soonest = UINT64_MAX;
+    bool known = use_pipes(&r, pool);
+    uint64_t last = known ? pipe_window(m, now) : clock_window(m, now), next = UINT64_MAX;
+    if (!main_rests(m, pe, c, now, &last)) return false;
+    if (c->time == now) r.done = now;
+    if (c->datapath_free > now) r.t = c->datapath_free;
+    stream_result ok = STREAM_OTHER;
+    if (known) ok = stream_far(&r, pool, last);
+    if (ok == STREAM_OTHER) {
+        uint64_t end = clock_window(m, now);
+        if (end < last) last = end;
+        ok = near(&r, pool, last, &next);
+    }
+    stream_tell(&r);
     if (ok == STREAM_STOP && r.t == now) return false;
     if (r.t > now) c->ahead = r.t <= last ? r.t : last + 1; /* a long element does not hold up the main thread */
     if (ok != STREAM_WAIT) next = r.t;
     else if (r.soonest < next) next = r.soonest;
     if (c->state != MAIN_VECTOR && c->time > now && c->time < next) next = c->time;
-    if (done) clock_happened(m, pe, done);
+    if (r.done) clock_happened(m, pe, r.done);
     if (next != UINT64_MAX) clock_wake(m, pe, next);
     return true;
 }

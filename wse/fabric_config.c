@@ -6,6 +6,7 @@
  * position stands for one direction; the word cannot say that a position changes both sides (WSE-3), so writing it sets
  * one. */
 #include "wse/fabric_internal.h"
+#include "wse/pipe.h"
 #include "isa/config.h"
 
 enum { BIT_TEARDOWN = 14, BIT_RING = 12, DIR_INVALID = 5, ALL_DIRS = HOST_BITS - 1 };
@@ -145,18 +146,27 @@ uint32_t fabric_teardown_take(wse *m, uint32_t pe) {
 
 /* ---- queues ---- */
 
+/* A pipe also puts in what comes later. */
+static uint32_t arrived(const wse *m, uint32_t pe, const queue *q, uint32_t slots) {
+    uint32_t n = q->count;
+    while (n && wavelet_wait(&q->e[(q->head + n - 1) % slots], band_of(m, pe)->now) > m->fabric->ramp) n--;
+    return n;
+}
+
 static uint16_t queue_status(const wse *m, uint32_t pe, bool output) {
     const fabric *f = m->fabric;
     const router *r = &f->routers[pe];
     const shape *s = &f->shapes[r->shape];
     uint32_t empty = 0xff, full = 0;
     for (uint32_t q = 0; q < ISA_QUEUES && output; q++) {
-        uint32_t count = s->out_slots[q] ? out_queue(f, r, q)->count : 0;
+        pipe *p = pipe_from(m, pe);
+        uint64_t now = band_of(m, pe)->now;
+        uint32_t count = !s->out_slots[q] ? 0 : p && p->number == q ? pipe_count(m, p, now) : out_queue(f, r, q)->count;
         if (count) empty &= ~(1u << q);
         if (count && count >= s->out_slots[q]) full |= 1u << q;
     }
     for (uint32_t port = 0; port < ISA_COLORS && !output; port++) {
-        uint32_t count = s->in_slots[port] ? in_queue(f, r, port)->count : 0;
+        uint32_t count = s->in_slots[port] ? arrived(m, pe, in_queue(f, r, port), s->in_slots[port]) : 0;
         int q = m->image->arch == ISA_WSE3 ? (int)port : wse_program(m, pe)->queues.color_queue[port];
         if (!count || q < 0 || q >= ISA_QUEUES) continue;
         empty &= ~(1u << q);

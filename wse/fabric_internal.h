@@ -236,6 +236,7 @@ typedef struct {
     tick_facts facts;
     bool stepping;  /* in phase 2 */
     bool faulted, stream_done;
+    bool held; /* a pipe goes on after the end of the run */
     uint32_t rows_awake;
     uint32_t visits; /* of this cycle: is it worth threads? */
     uint32_t *order; /* for `shuffle` */

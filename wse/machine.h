@@ -43,6 +43,7 @@ typedef struct cores cores;     /* core.c: registers, tasks, microthreads, DSRs 
 typedef struct clockwork clockwork; /* clock.c: wheel, bands, threads */
 typedef struct wse_recorder wse_recorder; /* trace.c: events, costs */
 typedef struct wse_check wse_check; /* check.c */
+typedef struct pipes pipes; /* pipe.c: paths that nobody shares */
 typedef struct wse_debug wse_debug; /* debug.c: where a debugger wants to be asked */
 
 /* From one PE's memory to the next: an odd number of cache lines, or else the same word of all PEs would compete for a few
@@ -59,6 +60,7 @@ struct wse {
     fabric *fabric;
     cores *cores;
     clockwork *clock;
+    pipes *pipes;
     wse_recorder *trace;   /* NULL: nothing is recorded */
     wse_debug *debug;      /* NULL: nobody looks on */
     wse_check *check;      /* NULL: nothing is checked */

@@ -4,6 +4,7 @@
  * costs nothing. Output queues also note when little room is left, since packed elements need up to LITTLE_ROOM
  * wavelets at once. */
 #include "wse/fabric_internal.h"
+#include "wse/pipe.h"
 
 enum { LITTLE_ROOM = 4, BINDINGS = 8 };
 
@@ -131,6 +132,12 @@ void fabric_in_pop(wse *m, uint32_t pe, uint32_t port, uint64_t now) {
     q->count--;
     band *b = band_of(m, pe);
     happened(b, now);
+    pipe_copy *c = pipe_to(m, pe);
+    if (c && c->port == port) {
+        c->took[c->taken++ % PIPE_QUEUE] = now;
+        pipe_took(m, c, false);
+        return;
+    }
     if (was_full) fabric_in_freed(m, pe, port, now);
 }
 
@@ -140,6 +147,8 @@ uint32_t fabric_out_room(const wse *m, uint32_t pe, uint32_t q) {
     const fabric *f = m->fabric;
     router *r = router_of(m, pe);
     if (q >= ISA_QUEUES || !f->shapes[r->shape].out_slots[q]) return 0;
+    pipe *p = pipe_from(m, pe);
+    if (p && p->number == q) return pipe_room((wse *)(uintptr_t)m, p, band_of(m, pe)->now);
     const queue *out = out_queue(f, r, q);
     uint32_t room = (uint32_t)f->shapes[r->shape].out_slots[q] - out->count;
     if (room < LITTLE_ROOM && out->count) r->out_want |= (uint8_t)(1u << q);
@@ -148,6 +157,8 @@ uint32_t fabric_out_room(const wse *m, uint32_t pe, uint32_t q) {
 
 bool fabric_out_empty(const wse *m, uint32_t pe, uint32_t q) {
     router *r = router_of(m, pe);
+    pipe *p = pipe_from(m, pe);
+    if (p && p->number == q) return pipe_empty((wse *)(uintptr_t)m, p, band_of(m, pe)->now);
     if (q >= ISA_QUEUES || !(r->out_busy & 1u << q)) return true;
     r->out_want_empty |= (uint8_t)(1u << q);
     return false;
@@ -189,6 +200,11 @@ void fabric_out_push(wse *m, uint32_t pe, uint32_t q, uint32_t color, uint32_t d
     queue *out = out_queue(f, r, q);
     if (out->count >= slots) {
         wse_set_fault(m, pe, now, "output queue %u is full", q);
+        return;
+    }
+    pipe *p = pipe_from(m, pe);
+    if (p && p->number == q) {
+        pipe_push(m, p, data, now + f->ramp);
         return;
     }
     uint32_t at = out->head + out->count++;

@@ -3,6 +3,7 @@
  * Left out: defects, but for links that are longer than a hop (isa/defects.h): programs see a perfect rectangle. */
 #include "wse/fabric_internal.h"
 #include "wse/debug.h"
+#include "wse/pipe.h"
 #include "wse/trace.h"
 #include <stdarg.h>
 #include <xxhash.h>
@@ -32,7 +33,8 @@ wse *wse_new(const isa_wafer *w, const isa_image *image, const wse_options *o, d
     m->height = image->height;
     m->pes = m->width * m->height;
     m->fault_cycle = UINT64_MAX;
-    if (!check_new(m, d) || !memory_new(m, d) || !clock_new(m, d) || !trace_new(m, d) || !fabric_new(m, d) || !cores_new(m, d)) {
+    if (!check_new(m, d) || !memory_new(m, d) || !clock_new(m, d) || !trace_new(m, d) || !fabric_new(m, d) || !pipes_new(m, d) ||
+        !cores_new(m, d)) {
         wse_free(m);
         return NULL;
     }
@@ -42,6 +44,7 @@ wse *wse_new(const isa_wafer *w, const isa_image *image, const wse_options *o, d
 void wse_free(wse *m) {
     if (!m) return;
     if (m->cores) cores_free(m);
+    pipes_free(m);
     fabric_free(m);
     trace_release(m);
     debug_release(m);

@@ -1,0 +1,343 @@
+/* The far road of a core whose queues are ends of pipes (pipe.h) that nothing else can surprise: operations in progress
+ * run for as many cycles as it is known what arrives and when there is room; where nothing can move, time jumps.
+ *
+ * Who moves in a cycle, and what a waiting operation notes, is as in core_stream.c, cycle for cycle. An input that is
+ * on its way in the pipe is taken from there without passing through the queue, when that is empty. The road ends where
+ * something out of the ordinary comes (STOP), or where it depends on others who have not come so far: then it is tried
+ * again at that time, unless it is known before. */
+#include "wse/core_stream.h"
+
+typedef struct {
+    const uint16_t *from;
+    int32_t step; /* words */
+    uint32_t words, value;
+} source;
+
+typedef struct {
+    core_vop *v;
+    source a, b;
+    uint16_t *to;
+    int32_t to_step;
+    uint32_t left; /* elements before the last, which is not for us */
+    uint8_t thread;
+    bool reads, sends, first; /* first: the first source is the one that reads */
+} operation;
+
+typedef struct {
+    run *r;
+    const pipe *source; /* of the input, when it has no other end; else NULL */
+    operation op[CORE_THREADS];
+    uint32_t count;
+    uint64_t last;
+    uint64_t arrive; /* of the wavelet that would be taken from the pipe */
+    bool direct;
+} road;
+
+static source source_of(const run *r, const core_vop *v, const core_operand *o) {
+    bool memory = o->kind == ISA_MEM1D;
+    return (source){memory ? word_at(r, o, v->position) : NULL, memory ? o->stride * o->words : 0, o->words, o->value};
+}
+
+static bool operation_of(road *w, core_vop *v, uint32_t thread) {
+    run *r = w->r;
+    uint32_t left = v->length - v->position - 1, most = (uint32_t)(w->last - r->now + 1) * (v->stream.pairs ? 2 : 1);
+    if (v->stream.pairs && (v->position & 1)) return false;
+    uint32_t n = left < most ? left : most;
+    if (n &&
+        (!both_ends_inside(r, v, &v->s0, n) || !both_ends_inside(r, v, &v->s1, n) || !both_ends_inside(r, v, &v->d, n)))
+        return false;
+    bool first = v->stream.s0 != FABRIC_NO_QUEUE;
+    w->op[w->count++] = (operation){.v = v,
+                                    .a = source_of(r, v, &v->s0),
+                                    .b = source_of(r, v, &v->s1),
+                                    .to = v->d.kind == ISA_MEM1D ? word_at(r, &v->d, v->position) : NULL,
+                                    .to_step = v->d.stride * v->d.words,
+                                    .left = left,
+                                    .thread = (uint8_t)thread,
+                                    .reads = first || v->stream.s1 != FABRIC_NO_QUEUE,
+                                    .sends = v->stream.d != FABRIC_NO_QUEUE,
+                                    .first = first};
+    return true;
+}
+
+/* ---- when? ---- */
+
+/* When may the next wavelet be read? */
+static inline uint64_t input_at(road *w) {
+    run *r = w->r;
+    pipe_copy *c = r->in;
+    w->direct = false;
+    if (!c->queue->count && w->source && c->given != w->source->entered) {
+        w->arrive = pipe_arrives(w->source, c);
+        w->direct = w->arrive < r->m->pipes->limit;
+        if (w->direct) return w->arrive + c->ramp;
+    }
+    if (!c->queue->count) stream_tell(r);
+    if (!c->queue->count) return PIPE_UNKNOWN;
+    return r->now + wavelet_wait(&c->queue->e[c->queue->head], r->now);
+}
+
+static inline uint64_t later(uint64_t a, uint64_t b) { return a > b ? a : b; }
+
+/* An operation that is not known to be able to move at r->t is asked to note that it waits. *bound: not before this. */
+static uint64_t waits(road *w, const operation *o, uint64_t in, uint64_t out, uint64_t *bound) {
+    run *r = w->r;
+    bool input = in > r->t;
+    wait_for(r, o->v, input ? CORE_WAIT_INPUT : CORE_WAIT_OUTPUT,
+             !input     ? o->v->d.queue
+             : o->first ? o->v->s0.port
+                        : o->v->s1.port);
+    if (in == PIPE_UNKNOWN) {
+        r->in->queue->want = 1;
+        *bound = w->count == 1 ? 0 : pipe_arrival_bound(r->m, r->in, r->now);
+        return PIPE_UNKNOWN;
+    }
+    if (out != PIPE_UNKNOWN) return later(in, out);
+    r->out->want = true;
+    *bound = later(in, w->count == 1 ? 0 : pipe_room_bound(r->m, r->out, r->now));
+    return input ? in : PIPE_UNKNOWN; /* then it waits for room */
+}
+
+/* ---- a move ---- */
+
+static inline uint32_t take(road *w) {
+    run *r = w->r;
+    pipe_copy *c = r->in;
+    uint32_t data;
+    if (w->direct) {
+        data = pipe_take(r->m, (pipe *)(uintptr_t)w->source, c, w->arrive);
+    } else {
+        wse_queue *q = c->queue;
+        data = q->e[q->head].data;
+        q->head = (uint16_t)(q->head + 1u == c->slots ? 0 : q->head + 1);
+        q->count--;
+    }
+    stream_took(r, r->t);
+    return data;
+}
+
+static inline uint32_t next_of(source *s) {
+    if (!s->from) return s->value;
+    uint32_t value = load(s->from, s->words);
+    s->from += s->step;
+    return value;
+}
+
+static inline uint32_t element(run *r, operation *o, uint32_t data) {
+    uint32_t a = o->reads && o->first ? data : next_of(&o->a), b = o->reads && !o->first ? data : next_of(&o->b);
+    uint32_t value = compute(r, o->v, a, b);
+    o->v->position++;
+    o->left--;
+    if (!o->to) return value;
+    o->to[0] = (uint16_t)value;
+    if (o->v->d.words == 2) o->to[1] = (uint16_t)(value >> 16);
+    o->to += o->to_step;
+    return value;
+}
+
+static inline void move(road *w, operation *o) {
+    run *r = w->r;
+    core_vop *v = o->v;
+    uint32_t data = o->reads ? take(w) : 0, words = o->first ? v->s0.words : v->s1.words;
+    uint32_t value = element(r, o, words == 2 ? data : data & 0xffff);
+    if (v->stream.pairs) {
+        uint32_t first = value & 0xffff;
+        value = first | element(r, o, data >> 16) << 16;
+        if (o->sends) v->held = first;
+    } else if (v->d.words == 1) {
+        value = (value & 0xffff) | v->index;
+    }
+    if (o->sends) pipe_push(r->m, r->out, value, r->t + r->m->cores->out_cycles);
+    stream_moved(r, v, o->thread, v->cycles);
+    r->done = r->t;
+    r->t = r->c->datapath_free;
+}
+
+/* ---- one operation alone ---- */
+
+/* Notes that the operation waits, from `at` on unless it does so already. */
+static inline void note(core_vop *v, core_wait what, uint8_t on, uint64_t at) {
+    if (!v->wait) v->wait_since = at;
+    v->wait = (uint8_t)what;
+    v->wait_on = on;
+}
+
+#define INLINE static inline __attribute__((always_inline))
+typedef enum { ANY_OP, MOVES, ADDS } op_class;
+
+INLINE uint32_t compute_as(const run *r, core_vop *v, uint32_t a, uint32_t b, op_class class) {
+    if (class == MOVES) return b;
+    if (class == ADDS) return s_bits(f32_from_bits(a) + f32_from_bits(b));
+    return compute(r, v, a, b);
+}
+
+/* As go() and move(), over and over, with what does not change in registers. What is constant in a call is told apart
+ * when compiled. */
+INLINE stream_result alone_as(road *w, operation *o, op_class class, bool reads, bool sends) {
+    run *r = w->r;
+    core *c = r->c;
+    core_vop *v = o->v;
+    pipe_copy *in = r->in;
+    wse_queue *q = reads ? in->queue : NULL;
+    const uint8_t port = o->first ? v->s0.port : v->s1.port;
+    const uint32_t mask = (o->first ? v->s0.words : v->s1.words) == 2 ? UINT32_MAX : 0xffff,
+                   out = r->m->cores->out_cycles;
+    uint64_t t = r->t, last = w->last, busy_until = c->busy_until, busy = 0, before = t;
+    uint32_t left = o->left;
+    stream_result ok = STREAM_MOVED;
+    for (; t <= last; left--) {
+        uint64_t at = t, room = 0;
+        if (!left) {
+            ok = STREAM_STOP;
+            break;
+        }
+        if (reads) {
+            if (q->count) at = r->now + wavelet_wait(&q->e[q->head], r->now);
+            else at = input_at(w);
+            if (at > t) note(v, CORE_WAIT_INPUT, port, t);
+            else at = t;
+            if (at > last) {
+                if (at == PIPE_UNKNOWN) q->want = 1;
+                r->soonest = at;
+                ok = STREAM_WAIT;
+                break;
+            }
+        }
+        if (sends && (room = pipe_room_at(r->out, 0)) > at) {
+            note(v, CORE_WAIT_OUTPUT, v->d.queue, at);
+            if (room > last) {
+                if (room == PIPE_UNKNOWN) r->out->want = true;
+                r->soonest = room;
+                ok = STREAM_WAIT;
+                t = at;
+                break;
+            }
+            at = room;
+        }
+        uint32_t data = 0;
+        if (reads && q->count) {
+            data = q->e[q->head].data & mask;
+            q->head = (uint16_t)(q->head + 1u == in->slots ? 0 : q->head + 1);
+            q->count--;
+            stream_took(r, at);
+        } else if (reads) {
+            data = pipe_take(r->m, (pipe *)(uintptr_t)w->source, in, w->arrive) & mask;
+            stream_took(r, at);
+        }
+        uint32_t a = reads && o->first ? data : next_of(&o->a), b = reads && !o->first ? data : next_of(&o->b);
+        uint32_t value = compute_as(r, v, a, b, class);
+        if (sends) {
+            pipe_push(r->m, r->out, v->d.words == 1 ? (value & 0xffff) | v->index : value, at + out);
+        } else {
+            o->to[0] = (uint16_t)value;
+            if (v->d.words == 2) o->to[1] = (uint16_t)(value >> 16);
+            o->to += o->to_step;
+        }
+        if (v->wait && !o->thread)
+            c->n[v->wait == CORE_WAIT_OUTPUT ? CORE_N_output_wait_cycles : CORE_N_input_wait_cycles] +=
+                at - v->wait_since;
+        v->wait = CORE_WAIT_NONE;
+        before = at;
+        t = at + v->cycles;
+        if (t > busy_until) {
+            busy += t - (at > busy_until ? at : busy_until);
+            busy_until = t;
+        }
+    }
+    uint32_t moved = o->left - left;
+    r->t = t;
+    if (!moved) return ok;
+    v->position += moved;
+    v->step_cycles = v->cycles;
+    c->datapath_free = before + v->cycles;
+    c->last_thread = o->thread;
+    c->n[CORE_N_busy_cycles] += busy;
+    c->busy_until = busy_until;
+    r->done = c->datapath_free <= last ? c->datapath_free : before;
+    return ok;
+}
+
+#define ALONE(name, class)                                                                                             \
+    static stream_result alone_##name(road *w, operation *o) {                                                         \
+        if (!o->sends) return alone_as(w, o, class, true, false);                                                      \
+        return o->reads ? alone_as(w, o, class, true, true) : alone_as(w, o, class, false, true);                      \
+    }
+ALONE(any, ANY_OP)
+ALONE(moves, MOVES)
+ALONE(adds, ADDS)
+
+/* An operation that has begun and is the only one. */
+static stream_result alone(road *w) {
+    operation *o = &w->op[0];
+    switch (o->v->op) {
+    case ISA_D_MOV16:
+    case ISA_D_MOV32:
+    case ISA_D_FMOVH:
+    case ISA_D_FMOVS: return alone_moves(w, o);
+    case ISA_D_FADDS: return alone_adds(w, o);
+    default: return alone_any(w, o);
+    }
+}
+
+/* ---- the road ---- */
+
+/* The places in w->op of those that have begun, in the order in which they may move; *next: when another begins. */
+static inline uint32_t in_order(const road *w, const core_vop *pool, uint8_t *order, uint64_t *next) {
+    uint8_t threads[CORE_THREADS], place[CORE_THREADS];
+    const core *c = w->r->c;
+    if (w->count == 1) {
+        if (w->op[0].v->ready > w->r->t) *next = w->op[0].v->ready;
+        order[0] = 0;
+        return w->op[0].v->ready <= w->r->t;
+    }
+    for (uint32_t i = 0; i < w->count; i++) place[w->op[i].thread] = (uint8_t)i;
+    uint32_t n;
+    if (w->count == 2 && w->op[0].v->ready <= w->r->t && w->op[1].v->ready <= w->r->t)
+        n = stream_order_two(c, pool, threads_running(c), threads);
+    else n = threads_order(c, pool, w->r->t, threads, next);
+    for (uint32_t i = 0; i < n; i++) order[i] = place[threads[i]];
+    return n;
+}
+
+/* One cycle: somebody moves, or r->soonest says when somebody can. */
+static inline stream_result go(road *w, const core_vop *pool) {
+    run *r = w->r;
+    uint8_t order[CORE_THREADS];
+    uint64_t unknown = PIPE_UNKNOWN;
+    r->soonest = UINT64_MAX;
+    uint32_t n = in_order(w, pool, order, &r->soonest);
+    for (uint32_t i = 0; i < n; i++) {
+        operation *o = &w->op[order[i]];
+        if (o->left < (o->v->stream.pairs ? 2u : 1u)) return STREAM_STOP;
+        uint64_t in = o->reads ? input_at(w) : 0, out = o->sends ? pipe_room_at(r->out, 0) : 0, bound = PIPE_UNKNOWN;
+        if (in <= r->t && out <= r->t) {
+            if (r->t > r->now && unknown <= r->t) return STREAM_STOP;
+            move(w, o);
+            return STREAM_MOVED;
+        }
+        if (in <= r->t && o->v->stream.pairs) return STREAM_STOP; /* the first of a pair needs no room */
+        uint64_t at = waits(w, o, in, out, &bound);
+        if (at < r->soonest) r->soonest = at;
+        if (bound < unknown) unknown = bound;
+    }
+    if (r->soonest > w->last || (unknown != PIPE_UNKNOWN && unknown < r->soonest)) return STREAM_WAIT;
+    r->t = r->soonest;
+    return STREAM_MOVED;
+}
+
+stream_result stream_far(run *r, core_vop *pool, uint64_t last) {
+    road w = {.r = r, .last = last};
+    for (uint32_t set = threads_running(r->c); set; set &= set - 1) {
+        uint32_t k = (uint32_t)__builtin_ctz(set);
+        if (!operation_of(&w, &pool[k], k)) return STREAM_OTHER;
+    }
+    if (r->in && r->m->pipes->all[r->in->pipe].single) w.source = &r->m->pipes->all[r->in->pipe];
+    stream_result ok = STREAM_MOVED;
+    while (ok == STREAM_MOVED && r->t <= last) {
+        if (r->t == r->c->datapath_free) r->done = r->t;
+        const core_vop *v = w.op[0].v;
+        bool single = w.count == 1 && v->ready <= r->t && !v->stream.pairs && (w.op[0].reads || w.op[0].sends);
+        ok = single ? alone(&w) : go(&w, pool);
+    }
+    return ok;
+}

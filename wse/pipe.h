@@ -1,0 +1,206 @@
+/* Pipes: paths from a core's output queue to input queues whose links and ramps nobody else can use. Inside wse/ only.
+ *
+ * On such a path nothing is decided by anyone else, so the times of a wavelet follow from a few others. With m routers
+ * on the way, c = PIPE_ROOM wavelets a buffer, all numbers counting wavelets:
+ *
+ *     enter(i)    = max(ready(i), enter(i-1) + 1, left_0(i-c) + 1)
+ *     left_k(i)   = max(left_k-1(i) + hop or enter(i), left_k(i-1) + 1, left_k+1(i-c) + 1,
+ *                       took_k(i-slots) + 1 when the core of router k gets a copy)
+ *
+ * which is what router.c does cycle by cycle. When only the last core gets the wavelets and c = hop + 1, as the
+ * machine files have it, every path through these equations weighs the same, and two numbers a wavelet are enough:
+ *
+ *     enter(i)    = max(ready(i), enter(i-1) + 1, arrive(i - m c) + m)
+ *     arrive(i)   = max(enter(i) + (m-1) hop, arrive(i-1) + 1, took(i-slots) + 1)
+ *     left_k(i)   = max(enter(i) + k hop, arrive(i - (m-1-k) c) + (m-1-k))
+ *
+ * Whoever puts wavelets in or takes some out computes at once all that follows from it: the routers on the way need not
+ * be visited, and the two cores need not go in step. Nothing is computed from the end of the run on, so that
+ * pipes_end can write buffers, stamps and counters as the routers would have left them. What is not known yet is what
+ * depends on a core that has not come so far: it is no earlier than that core's own time and the way from there
+ * (pipe_room_bound, pipe_arrival_bound).
+ *
+ * A path is a pipe when every router on it has the color in one switch position, from one direction to at most one
+ * other and possibly its core, no filter, no swap, no link that is longer than a hop; no other color can take the same
+ * outputs; the core at its beginning sends this color only, from one queue, and no control wavelets; no program on it
+ * can write routes; it lies in one band of rows. So WSE-2, where operations choose the color of a queue, has none.
+ * While someone looks on (trace, debugger, checks) or host streams are open there are none either. A pipe takes over
+ * from the routers when nothing is on the way. */
+#ifndef INGOT_WSE_PIPE_H
+#define INGOT_WSE_PIPE_H
+
+#include "wse/machine.h"
+
+enum { PIPE_QUEUE = 8, PIPE_TIMES = 4, PIPE_AHEAD_CYCLES = 200, PIPE_NO_COPY = UINT16_MAX };
+#define PIPE_UNKNOWN UINT64_MAX
+
+/* Where a core gets what comes through a pipe. */
+typedef struct {
+    wse_queue *queue;
+    uint32_t pe, pipe, stage, ramp;
+    uint16_t slots;
+    uint8_t port, color, from;
+    uint32_t given, taken;     /* put into the queue; taken out of it by the core */
+    uint32_t given_before;     /* when the run began, or the pipe took over */
+    uint64_t took[PIPE_QUEUE]; /* when the core took the wavelet of this number */
+} pipe_copy;
+
+/* A router on the way. `left` is kept when several cores get copies. */
+typedef struct {
+    uint32_t pe, lane, buffer;    /* among the fabric's lanes; in fabric.store */
+    uint32_t copy;                /* 1 + its number, 0: none */
+    uint32_t count, count_before; /* wavelets that have left it */
+    uint64_t stall;
+    uint64_t left[PIPE_TIMES];
+} pipe_stage;
+
+typedef struct {
+    wse_queue *queue;
+    uint64_t *enter, *arrive; /* of the last wavelets, by the low bits of their numbers */
+    uint32_t *data;
+    uint32_t mask;         /* of those */
+    uint32_t first, count; /* stages */
+    uint32_t lag, room;    /* cycles from entering to arriving; m c */
+    uint32_t pe;
+    uint16_t slots;
+    uint8_t number, color; /* of the queue */
+    bool single;           /* only the last core gets the wavelets */
+    bool open;             /* what the routers would do is computed here */
+    bool want, want_empty; /* the core waits for room, for an empty queue */
+    uint32_t pushed, entered, entered_before;
+    uint64_t since; /* stalls before this cycle are counted */
+    pipe_copy *first_copy;
+    uint64_t *last; /* when the last thing happened in this band of rows */
+} pipe;
+
+typedef struct {
+    uint32_t from, to; /* 1 + the pipe that begins here, 1 + the copy that ends here */
+    bool sealed;       /* nothing can come to this core but through `to` */
+} pipe_end;
+
+struct pipes {
+    pipe *all;
+    pipe_stage *stages;
+    pipe_copy *copies;
+    pipe_end *ends; /* by PE */
+    uint64_t *times;
+    uint32_t *data;
+    uint32_t count, stage_count, copy_count;
+    bool on;                                         /* in this run */
+    uint64_t limit;                                  /* nothing is computed from this cycle on */
+    uint32_t *opened, *opened_count, *first_of_band; /* by band: those in use */
+};
+
+bool pipes_new(wse *m, diag *d); /* after fabric and clock */
+void pipes_free(wse *m);
+void pipes_begin(wse *m, uint64_t until); /* of a run */
+void pipes_end(wse *m);                   /* hands everything back to the routers */
+void pipes_last(wse *m);                  /* tells the clock when the last thing happened */
+
+bool pipe_open(wse *m, pipe *p); /* false: something is on the way */
+/* The core has taken wavelets. quiet: it is at work itself and need not be woken. */
+void pipe_took(wse *m, pipe_copy *c, bool quiet);
+
+void pipe_push_queue(wse *m, pipe *p, uint32_t data, uint64_t ready); /* the long way of pipe_push */
+void pipe_held(wse *m, const pipe *p);                                /* the next run goes on from here */
+void pipe_wake(wse *m, const pipe_copy *c, uint64_t cycle);
+void pipe_stalled(wse *m, pipe *p, uint32_t i); /* wavelet i arrives later than the way takes */
+
+static inline void pipe_at_least(uint64_t *t, uint64_t least) {
+    if (*t < least) *t = least;
+}
+/* When the next wavelet on the way to one core arrives, if its queue has room. */
+static inline uint64_t pipe_arrives(const pipe *p, const pipe_copy *c) {
+    uint32_t i = c->given;
+    uint64_t t = p->enter[i & p->mask] + p->lag;
+    pipe_at_least(&t, p->arrive[(i - 1) & p->mask] + 1);
+    pipe_at_least(&t, c->took[(i - c->slots) % PIPE_QUEUE] + 1);
+    return t;
+}
+static inline void pipe_arrived(wse *m, pipe *p, pipe_copy *c, uint64_t t) {
+    uint32_t i = c->given++;
+    p->arrive[i & p->mask] = t;
+    if (*p->last < t) *p->last = t;
+    if (t != p->enter[i & p->mask] + p->lag) pipe_stalled(m, p, i);
+}
+/* The core takes it out of the pipe; the queue is empty. */
+static inline uint32_t pipe_take(wse *m, pipe *p, pipe_copy *c, uint64_t arrives) {
+    uint32_t data = p->data[c->given & p->mask];
+    pipe_arrived(m, p, c, arrives);
+    return data;
+}
+static inline void pipe_give(wse *m, pipe_copy *c, uint32_t data, uint64_t t,
+                             uint32_t quiet) { /* quiet: PE not to wake */
+    wse_queue *q = c->queue;
+    uint32_t n = q->count, at = q->head + n;
+    q->e[at >= c->slots ? at - c->slots : at] =
+        (wse_wavelet){data, (uint32_t)t + c->ramp, .color = c->color, .control = 0, .from = c->from, .spare = 0};
+    q->count = (uint16_t)(n + 1);
+    if (n && !q->want) return;
+    q->want = 0;
+    if (c->pe != quiet) pipe_wake(m, c, t + c->ramp);
+}
+/* One more wavelet, which may enter the router at `ready`. There must be room in the queue. */
+static inline void pipe_push(wse *m, pipe *p, uint32_t data, uint64_t ready) {
+    pipe_copy *c = p->first_copy;
+    uint32_t i = p->entered;
+    uint64_t t = ready;
+    if (!p->single || p->pushed != i || i - c->given >= p->room) {
+        pipe_push_queue(m, p, data, ready);
+        return;
+    }
+    pipe_at_least(&t, p->enter[(i - 1) & p->mask] + 1);
+    pipe_at_least(&t, p->arrive[(i - p->room) & p->mask] + p->count);
+    if (t + p->lag >= m->pipes->limit) {
+        pipe_push_queue(m, p, data, ready);
+        return;
+    }
+    p->enter[i & p->mask] = t;
+    p->data[i & p->mask] = data;
+    p->pushed = p->entered = i + 1;
+    if (*p->last < t) *p->last = t;
+    if (c->given != i || i - c->taken >= c->slots) return;
+    t = pipe_arrives(p, c);
+    if (t >= m->pipes->limit) {
+        pipe_held(m, p);
+        return;
+    }
+    pipe_arrived(m, p, c, t);
+    pipe_give(m, c, data, t, UINT32_MAX);
+}
+
+/* From when on the queue has room for the next wavelet, or the one `ahead` after it. */
+static inline uint64_t pipe_room_at(const pipe *p, uint32_t ahead) {
+    uint32_t number = p->pushed + ahead - p->slots;
+    return (int32_t)(p->entered - number) <= 0 ? PIPE_UNKNOWN : p->enter[number & p->mask];
+}
+uint64_t pipe_room_bound(const wse *m, const pipe *p, uint64_t now);         /* not before this, when it is unknown */
+uint64_t pipe_arrival_bound(const wse *m, const pipe_copy *c, uint64_t now); /* of the first that is unknown */
+
+static inline pipe *pipe_from(const wse *m, uint32_t pe) { /* NULL: there is none in use */
+    const pipes *s = m->pipes;
+    if (!s->on || !s->ends[pe].from) return NULL;
+    pipe *p = &s->all[s->ends[pe].from - 1];
+    return p->open ? p : NULL;
+}
+static inline pipe_copy *pipe_to(const wse *m, uint32_t pe) {
+    const pipes *s = m->pipes;
+    if (!s->on || !s->ends[pe].to) return NULL;
+    pipe_copy *c = &s->copies[s->ends[pe].to - 1];
+    return s->all[c->pipe].open ? c : NULL;
+}
+
+/* As clock_window, where nothing but the pipe can surprise the core. */
+static inline uint64_t pipe_window(const wse *m, uint64_t now) {
+    uint64_t end = m->pipes->limit;
+    return end - now > PIPE_AHEAD_CYCLES ? now + PIPE_AHEAD_CYCLES : end - 1;
+}
+
+/* For the general road, at the clock's time: as fabric_out_room and fabric_out_empty. */
+uint32_t pipe_count(const wse *m, const pipe *p, uint64_t now);
+uint32_t pipe_room(wse *m, pipe *p, uint64_t now);
+bool pipe_empty(wse *m, pipe *p, uint64_t now);
+
+uint64_t core_ahead(const wse *m, uint32_t pe); /* core_stream.c: cycle up to which the core has come */
+
+#endif
