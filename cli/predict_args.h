@@ -9,7 +9,7 @@ typedef struct {
     int64_t prompt, generate, batch, prompt_batch, window, tp, pp, ep, dp, systems, draft, side, threads;
     double accepted, draft_cost;
     int goal, format;
-    bool streamed, ops, json, timing;
+    bool streamed, ops, json, timing, plan;
 } predict_args;
 
 extern const char *const predict_goals[];

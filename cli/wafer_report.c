@@ -26,13 +26,6 @@ static double phases_of(const wafer_work *work) {
     return sum;
 }
 
-static double predicted_prompt(const plan *p, const plan_cycles *c, uint64_t tokens) {
-    if (p->streamed) return plan_tiles(tokens, p->tokens) * c->prompt + c->head_total;
-    uint32_t chunk = p->layers < p->steps_max ? p->layers : p->steps_max;
-    double launches = plan_tiles(tokens, chunk);
-    return launches * c->token + ((double)tokens - launches) * c->prompt;
-}
-
 static facts facts_of(const wafer *w, uint64_t prompt_tokens) {
     facts f = {.p = wafer_plan(w), .machine = wafer_machine(w), .s = wafer_get_stats(w)};
     const wafer_work *prompt = &f.s->prompt, *decode = &f.s->decode;
@@ -43,7 +36,7 @@ static facts facts_of(const wafer *w, uint64_t prompt_tokens) {
     f.ttft_cycles = (double)prompt->cycles;
     f.token_cycles = (double)decode->cycles / f.tokens;
     plan_cycles_at(f.p, f.machine, (uint32_t)prompt_tokens / 2, &begin);
-    f.predicted_ttft_cycles = predicted_prompt(f.p, &begin, prompt_tokens);
+    f.predicted_ttft_cycles = plan_prompt_cycles(f.p, &begin, prompt_tokens);
     plan_cycles_at(f.p, f.machine, (uint32_t)(prompt_tokens + decode->tokens / 2), &f.predicted);
     f.between = ((double)decode->cycles - phases_of(decode)) / f.tokens;
     double seconds = (double)decode->cycles / f.machine->clock_hz;

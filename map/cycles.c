@@ -223,3 +223,11 @@ void plan_cycles_at(const plan *p, const isa_wafer *w, uint32_t position, plan_c
     out->token = p->layers * out->layer_total + out->head_total;
     out->prompt = out->layer_total;
 }
+
+/* In launches of as many tokens as there are layers; each waits for its last token to be through. */
+double plan_prompt_cycles(const plan *p, const plan_cycles *c, uint64_t tokens) {
+    if (p->streamed) return plan_tiles(tokens, p->tokens) * c->prompt + c->head_total;
+    uint32_t chunk = p->layers < p->steps_max ? p->layers : p->steps_max;
+    double launches = plan_tiles(tokens, chunk);
+    return launches * c->token + ((double)tokens - launches) * c->prompt;
+}

@@ -152,6 +152,8 @@ void plan_head_memory(const plan *p, const isa_wafer *w, plan_memory *out);
 uint32_t plan_vocab_tile_max(const plan *p,
                              const isa_wafer *w); /* rows of the table that a PE has room for; 0 = none */
 
+/* Of a prompt, by the cycles of its middle. */
+double plan_prompt_cycles(const plan *p, const plan_cycles *c, uint64_t tokens);
 void plan_cycles_at(const plan *p, const isa_wafer *w, uint32_t position, plan_cycles *out);
 /* The fastest ways to cut its rows into groups (unless `group` says which), toward which column, and when to divide. */
 void plan_set_sums(plan *p, const isa_wafer *w, uint32_t group, uint32_t sums);

@@ -232,9 +232,10 @@ static void read_kernels(reader *r, json_t *kernels) {
 
 static void read_machine(reader *r, json_t *root) {
     perf_machine *m = r->m;
-    facts_only(&r->f, root, "", "name,title,class,weights_format,absent,values,kernels,");
+    facts_only(&r->f, root, "", "name,title,class,weights_format,wafer,absent,values,kernels,");
     m->name = facts_text(&r->f, root, "name", "name", true);
     m->title = facts_text(&r->f, root, "title", "title", true);
+    m->wafer = facts_text(&r->f, root, "wafer", "wafer", false);
     m->class = (perf_class)facts_choice(&r->f, root, "class", "class", class_names, PERF_CLASS_COUNT);
     m->weights_format =
         (perf_weights_format)facts_choice(&r->f, root, "weights_format", "weights_format", format_names, 2);

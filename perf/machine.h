@@ -110,6 +110,7 @@ typedef struct {
 
 typedef struct {
     const char *file, *name, *title;
+    const char *wafer; /* the file of data/machines that has its wafer for the simulator; "" = none */
     perf_class class;
     perf_weights_format weights_format;
 #define PERF_FIELD(name, dimension, better, need, what) perf_value name;

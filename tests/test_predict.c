@@ -1,6 +1,7 @@
 /* The predictor: are shapes those that makers state, are the numbers those one gets by hand, is a better machine never
  * slower, and do impossible questions get an answer? */
 #include "llm/graph.h"
+#include "perf/planned.h"
 #include "perf/software.h"
 #include "perf/validate.h"
 #include "tests/perf_help.h"
@@ -311,10 +312,31 @@ static void against_the_world(void **state) {
 }
 
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+/* Our own kernels on the same wafer: slower than those of WaferLLM and the product, of the same order; and what they cannot. */
+static void planned(void **state) {
+    fixture *f = *state;
+    perf_machine cs3 = machine(f, "cs3"), h100 = machine(f, "h100");
+    perf_shape small = shape(f, "llama-3.2-1b"), experts = shape(f, "deepseek-v3");
+    perf_load l = {.prompt = 512, .generate = 128, .batch = 1};
+    perf_planned p;
+    if (!perf_plan(&p, f->a, &small, &cs3, &l, f->d)) fail_msg("%s", diag_text(f->d));
+    perf_prediction other = predict(f, &small, &cs3, l);
+    assert_true(p.user_tok_s > 0.2 * other.user_tok_s.value && p.user_tok_s < other.user_tok_s.high);
+    near(p.user_tok_s * p.token_cycles, p.clock_hz, 1e-9);
+    assert_true(p.ttft_s > p.tpot_s && p.plan.layers == 16 && p.plan.wafer_count == 1);
+    assert_false(perf_plan(&p, f->a, &experts, &cs3, &l, f->d));
+    told(f, "experts");
+    assert_false(perf_plan(&p, f->a, &small, &h100, &l, f->d));
+    told(f, "no \"wafer\"");
+    l.prompt = 70000;
+    assert_false(perf_plan(&p, f->a, &small, &cs3, &l, f->d));
+    told(f, "65535");
+}
+
 int main(void) {
     unsetenv("INGOT_DATA");
     const struct CMUnitTest tests[] = {
-        T(presets),          T(wrong_configs), T(operators),     T(as_the_graph_counts),
+        T(planned), T(presets),          T(wrong_configs), T(operators),     T(as_the_graph_counts),
         T(streaming),        T(wafers_needed), T(product_rates), T(better_is_never_slower),
         T(totals_add_up),    T(speculation),   T(impossible),    T(json_is_json),
         T(against_the_world)};

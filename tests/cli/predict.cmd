@@ -1,6 +1,8 @@
 # A prediction, machines compared, a sweep with its chart, rows of one folder judged; impossible questions get an answer.
 export INGOT_DATA=data
 ingot predict -m llama-3.1-70b -M cs3 --streamed | grep -E "^(runs on|  wafer I/O)|what-if"
+ingot predict -m llama-3.2-1b -M cs3 --plan | grep -c "kernels/ by plan"
+ingot predict -m llama-3.2-1b -M h100 --plan || echo $?
 ingot predict -m mixtral-8x7b -M h200 --html "$T/p.html" | head -1
 grep -o "<svg" "$T/p.html" | wc -l
 ingot compare -m llama-3.1-70b cs3 dgx-b200 maia100 | awk '{print $1, $2}'
