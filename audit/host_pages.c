@@ -18,6 +18,7 @@
  */
 static const double look_at_s[PAGE_POINTS] = {0.00005, 0.0002, 0.0005, 0.001, 0.002, 0.004, 0.008, 0.016, 0.032, 0.048};
 #define LOOK_SECONDS_MAX 0.1
+#define AWAY_S           0.0002
 enum { TEXT_BYTES = 4096, MAP_BYTES = 1 << 18, PROBE_PAGES = 4096, FILLS = 4 };
 
 static ssize_t read_whole(const char *path, char *out, size_t size) {
@@ -87,6 +88,12 @@ static double process_seconds(const host_counters *c, pid_t pid) {
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
+static double own_seconds(void) {
+    struct timespec t;
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
 static void sleep_until(double when) {
     double left = when - clock_seconds();
     struct timespec t = {.tv_nsec = (long)(left * 1e9)};
@@ -104,12 +111,15 @@ bool host_pages_look(pid_t pid, const host_counters *c, bool flush, page_curve *
     double since = (before + process_seconds(c, pid)) / 2, start = clock_seconds();
     for (int i = 0; i < PAGE_POINTS; i++) {
         sleep_until(start + look_at_s[i]);
+        double at = clock_seconds(), own = own_seconds();
         before = process_seconds(c, pid);
-        if (!count_marks(pid, w, i)) return i > 1;
-        w->cpu_s[i] = (before + process_seconds(c, pid)) / 2 - since;
-        w->count = i + 1;
-        if (w->cpu_s[i] <= 0 && i > 3) break;                            /* it sleeps */
-        if (clock_seconds() - start > LOOK_SECONDS_MAX && i >= 3) break; /* many small pages: each count takes long */
+        if (!count_marks(pid, w, w->count)) return w->count > 1;
+        double after = process_seconds(c, pid), now = clock_seconds(), away = now - at - (own_seconds() - own);
+        w->cpu_s[w->count] = (before + after) / 2 - since;
+        /* When this thread lost its processor in between, nobody knows when it saw what. */
+        if (away < AWAY_S || after - before < AWAY_S) w->count++;
+        if (i >= 7 && w->count && w->cpu_s[w->count - 1] <= 0) break; /* it sleeps */
+        if (now - start > LOOK_SECONDS_MAX && i >= 3) break;          /* many small pages: each count takes long */
     }
     w->wall_s = clock_seconds() - begun;
     return true;
@@ -121,18 +131,30 @@ static double own_time(const page_curve *w, int i, double mark_s) {
     return w->cpu_s[i] - cost > least ? w->cpu_s[i] - cost : least;
 }
 
-/* From the first look beyond the cache to the last one at which the set still grew freely: a program that goes round in
- * a set comes to its end sooner or later. */
+/* The last point at which the set still grew freely, since a program that goes round in a set comes to its end sooner
+ * or later; or else the next one that lies a good piece of processor time behind point i. -1: there is none. */
+static int end_of_slope(const page_curve *w, int i) {
+    double most = w->bytes[w->count - 1], far = 1.2 * w->cpu_s[i] + 0.0002;
+    int k = w->count - 1;
+    while (k > i && !(w->bytes[k] <= 0.6 * most && w->cpu_s[k] >= far)) k--;
+    if (k > i) return k;
+    for (k = i + 1; k < w->count; k++)
+        if (w->cpu_s[k] >= far) return k;
+    return -1;
+}
+
 page_rate host_pages_rate(const page_curve *w, double cache_bytes, double mark_s, double full_rate) {
     int i = 0;
     while (i < w->count && (w->bytes[i] < cache_bytes || w->cpu_s[i] <= 0)) i++;
     double ran = w->count ? w->cpu_s[w->count - 1] : 0, most = w->count ? w->bytes[w->count - 1] : 0;
     if (i >= w->count) return (page_rate){.kind = ran * full_rate < FILLS * cache_bytes ? PAGES_IDLE : PAGES_FIT};
-    int k = w->count - 1;
-    while (k > i + 1 && w->bytes[k] > 0.6 * most) k--;
-    if (k <= i) k = i, i = i - 1; /* only the last look is beyond */
-    double x0 = i < 0 ? 0 : own_time(w, i, mark_s), w0 = i < 0 ? 0 : w->bytes[i], x1 = own_time(w, k, mark_s);
-    page_rate r = {PAGES_MOVE, w->bytes[k] - w0, x1 - x0, w->cpu_s[k] - (i < 0 ? 0 : w->cpu_s[i])};
+    int k = end_of_slope(w, i);
+    double w0 = w->bytes[i], x0 = own_time(w, i, mark_s);
+    if (k < 0) { /* no more was seen than one point: from the beginning, less what fills the cache */
+        if (w0 < FILLS * cache_bytes || w->cpu_s[i] < 0.0005) return (page_rate){.kind = PAGES_IDLE};
+        return (page_rate){PAGES_MOVE, w0 - cache_bytes, x0, w->cpu_s[i]};
+    }
+    page_rate r = {PAGES_MOVE, w->bytes[k] - w0, own_time(w, k, mark_s) - x0, w->cpu_s[k] - w->cpu_s[i]};
     if (!(r.seconds > 0)) return (page_rate){.kind = PAGES_IDLE};
     /* All of a small set was used before the first look: it may go round in the shared cache, or rest in the private
      * one. */

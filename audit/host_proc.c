@@ -129,8 +129,6 @@ static void drop_gone(host_tree *t) {
     t->count = kept;
 }
 
-static double between(double x, double low, double high) { return x < low ? low : x > high ? high : x; }
-
 static void judge(host_tree *t, double seconds) {
     host_interval v = {0};
     const host_thread *top = NULL;
@@ -142,11 +140,13 @@ static void judge(host_tree *t, double seconds) {
         if (!top || h->ran_s + h->waited_s > top->ran_s + top->waited_s) top = h;
     }
     if (top) {
-        v.busy_s = between(top->ran_s, 0, seconds);
-        v.queued_s = between(top->waited_s, 0, seconds - v.busy_s);
+        v.busy_s = top->ran_s;
+        v.queued_s = top->waited_s;
     }
+    /* The kernel adds to both counts when the thread starts and stops, so that an interval may get what belongs to the
+     * one before it; idle time is then negative, and right in the sum. */
     double rest = seconds - v.busy_s - v.queued_s;
-    *(disk ? &v.io_s : &v.idle_s) = rest > 0 ? rest : 0;
+    *(disk && rest > 0 ? &v.io_s : &v.idle_s) = rest;
     v.threads = v.busy_s > 0 ? fmax(1, v.cpu_s / v.busy_s) : 1;
     for (int i = 0; i < t->count; i++) { /* few processes have work at a time */
         double sum = 0;

@@ -23,7 +23,7 @@ typedef struct {
 
 typedef struct {
     /* of an interval of wall time, which they add up to */
-    double busy_s, queued_s, io_s, idle_s;
+    double busy_s, queued_s, io_s, idle_s; /* idle_s may be negative, and right in the sum */
     double cpu_s;           /* all threads */
     double threads;         /* how many ran beside one another: cpu_s / busy_s, at least 1 */
     pid_t busiest;          /* process with the most processor time; 0 = none ran */

@@ -12,7 +12,7 @@
 
 #define PAUSE_S       0.05
 #define FIRST_PAUSE_S 0.01 /* short programs get their samples early on */
-enum { FIRST_SAMPLES = 20, SAMPLES_MAX = 100000 };
+enum { FIRST_SAMPLES = 20, SAMPLES_MAX = 100000, SAMPLER_NICE = -10 };
 static const char *const pressures[3] = {"memory", "io", "cpu"};
 
 static live_sample *new_sample(live_run *run) {
@@ -142,7 +142,12 @@ static bool run_once(live_run *run, const audit_live_options *o, audit_live_end 
     pressure(run->pressure_before);
     bool ok = host_child_go(&c, o->argv[0], d);
     if (ok) {
+        /* Looks must be on time when processors are short; not allowed to everybody, and not needed on a quiet machine.
+         */
+        int nice_before = getpriority(PRIO_PROCESS, 0);
+        bool ahead = setpriority(PRIO_PROCESS, 0, SAMPLER_NICE) == 0;
         ok = watch(run, &c, o, &end->stopped, d);
+        if (ahead) setpriority(PRIO_PROCESS, 0, nice_before);
         pressure(run->pressure_after);
         host_child_end(&c);
         end->status = c.status;
@@ -170,6 +175,10 @@ bool audit_live(audit_report *r, const audit_live_options *o, audit_live_end *en
     if (ok) {
         describe(run);
         ok = measure_roofs(run, d);
+    }
+    if (ok && o->runs > 0 && !end->how[0] && !end->stopped) {
+        run->stolen = true;
+        ok = host_thief_run(o->argv, (int)o->runs, roof_dram_bytes(&run->caches), &run->thief, d);
     }
     if (ok) {
         live_judge_samples(run);

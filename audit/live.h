@@ -27,6 +27,7 @@
 #include "audit/host_counters.h"
 #include "audit/host_pages.h"
 #include "audit/host_proc.h"
+#include "audit/host_thief.h"
 #include "perf/roofs.h"
 
 #define AUDIT_REACH 0.75
@@ -77,6 +78,8 @@ typedef struct {
     bool counted;              /* the processor's counters gave the share */
     counted_share by_counters;
     host_tree tree;
+    bool stolen;               /* the differential was asked for */
+    thief_result thief;
     double pressure_before[3], pressure_after[3]; /* memory, io, cpu; seconds */
     int looks_failed, look_error;
 } live_run;

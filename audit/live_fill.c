@@ -11,6 +11,9 @@ typedef struct {
 
 static bool counts(const live_run *run, const live_sample *s) { return s->at_s > run->skipped_s; }
 
+/* Counters first, then the differential, then pages. */
+static bool by_thief(const live_run *run) { return run->stolen && !run->thief.refused && !run->counted; }
+
 static sums add_up(const live_run *run) {
     sums t = {0};
     for (size_t i = 0; i < run->count; i++) {
@@ -30,6 +33,14 @@ static sums add_up(const live_run *run) {
         t.lo_s = t.busy_s * run->by_counters.lo, t.best_s = t.busy_s * run->by_counters.best;
         t.hi_s = t.busy_s * run->by_counters.hi, t.unclear_s = 0;
     }
+    const thief_result *thief = &run->thief;
+    if (by_thief(run)) {
+        t.best_s = t.busy_s * thief->share;
+        t.lo_s = t.busy_s * fmax(0, thief->share - thief->error);
+        t.hi_s = t.busy_s * fmin(1, thief->share + thief->error);
+        t.unclear_s = 0;
+    }
+    t.idle_s = fmax(0, t.idle_s);
     t.total_s = t.busy_s + t.io_s + t.idle_s;
     return t;
 }
@@ -45,7 +56,7 @@ static void buckets(audit_report *r, const live_run *run, const sums *t) {
     r->memory_roof_ns = t->lo_s * 1e9;
     if (!(t->total_s > 0)) return;
     r->range_given = true;
-    r->range_proven = run->counted;
+    r->range_proven = run->counted || by_thief(run);
     r->lo = (t->io_s + t->lo_s) / t->total_s;
     r->best = (t->io_s + t->best_s) / t->total_s;
     r->hi = (t->io_s + t->hi_s) / t->total_s;
@@ -61,6 +72,7 @@ static double roof_drift(const live_run *run) {
 /* Noise, relative: of the roof within a measurement, of the roof over the run, of the samples. */
 static double noise_of(const live_run *run) {
     double of_roof = fmax(run->working.spread, roof_drift(run));
+    if (by_thief(run)) return run->thief.spread; /* it needs no roof */
     return fmax(of_roof, run->counted ? 0 : run->spread);
 }
 
@@ -109,6 +121,27 @@ static void say_method(audit_report *r, const live_run *run, const sums *t) {
         audit_note(r, "for some of its work the set was used up within the first look: it may rest in private caches "
                       "or go round in the shared one");
     if (run->looks_failed) audit_note(r, "%d looks at pages failed (%s)", run->looks_failed, strerror(run->look_error));
+}
+
+static void say_thief(audit_report *r, const live_run *run) {
+    const thief_result *t = &run->thief;
+    const thief_level *l = &t->level[THIEF_LEVELS - 1];
+    if (!run->stolen) {
+        audit_note(
+            r,
+            "the differential was not asked for: --runs 5 runs the command 15 times more, beside a reader that takes "
+            "bandwidth away");
+        return;
+    }
+    if (l->rate > 0)
+        audit_evidence(r, "a reader that takes %s/s: another reader takes %.2f times as long, arithmetic %.2f times%s",
+                       units_bytes(l->rate).text, l->reader, l->arithmetic,
+                       l->program > 0 ? "" : "; the command was not run again");
+    if (l->program > 0)
+        audit_evidence(r,
+                       "the command takes %.2f times as long beside it: %.0f +- %.0f %% of its work waits for memory",
+                       l->program, 100 * t->share, 100 * t->error);
+    if (t->refused) audit_note(r, "the differential gives no answer: %s", t->refused);
 }
 
 static void say_host(audit_report *r, const live_run *run, const sums *t) {
@@ -251,8 +284,12 @@ static void parts(audit_report *r, const live_run *run) {
         if (!rows[part].name) rows[part].name = "";
     }
     t->rows = rows;
-    for (size_t i = 0; i < AUDIT_PARTS; i++)
-        if (rows[i].count) rows[t->count++] = rows[i];
+    for (size_t i = 0; i < AUDIT_PARTS; i++) {
+        if (!rows[i].count) continue;
+        if (rows[i].bucket_ns[AUDIT_IDLE] < 0)
+            rows[i].ns -= rows[i].bucket_ns[AUDIT_IDLE], rows[i].bucket_ns[AUDIT_IDLE] = 0;
+        rows[t->count++] = rows[i];
+    }
 }
 
 void live_fill(audit_report *r, live_run *run, diag *d) {
@@ -264,6 +301,7 @@ void live_fill(audit_report *r, live_run *run, diag *d) {
     if (!r->window || !r->device) r->window = r->device = "", r->oom = true;
     buckets(r, run, &t);
     say_method(r, run, &t);
+    say_thief(r, run);
     say_host(r, run, &t);
     specs(r, run);
     parts(r, run);

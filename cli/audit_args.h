@@ -6,7 +6,7 @@
 
 typedef struct {
     const char *machine, *model, *weights, *kv, *html, *output;
-    int64_t batch, context, tp, device, top;
+    int64_t batch, context, tp, device, top, runs;
     double tflops, gbs, fail_above, skip, seconds;
     bool json, no_annotations, by_busy, partial;
 } audit_args;

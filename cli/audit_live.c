@@ -26,7 +26,7 @@ static const char *command_text(cli *c) {
 /* A program that failed did not do its work: the report is shown, the status says that it is not to be built upon. */
 int audit_command(cli *c, const audit_args *a) {
     audit_report *r = arena_push(c->memory, audit_report);
-    audit_live_options o = {.argv = c->args, .skip_s = a->skip, .for_s = a->seconds};
+    audit_live_options o = {.argv = c->args, .skip_s = a->skip, .for_s = a->seconds, .runs = a->runs};
     audit_live_end end;
     c->args[c->arg_count] = NULL; /* what stood there were options, or the end of argv */
     if (!r) return diag_oom(c->d, "report"), AUDIT_EXIT_UNREADABLE;

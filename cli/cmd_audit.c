@@ -1,5 +1,6 @@
 /* ingot audit: is this workload stuck at the memory wall, and what would help? */
 #include "audit/analyse.h"
+#include "audit/host_thief.h"
 #include "audit/trace.h"
 #include "base/file.h"
 #include "cli/audit_args.h"
@@ -27,6 +28,8 @@ const cli_option cmd_audit_options[] = {
                      "exit status 3 when moving data takes more than SHARE (0.5), 0 otherwise"),
     OPTION_FLAG_ROW(0, "json", audit_args, json, "for programs: one JSON object, base units"),
     OPTION_STRING_ROW(0, "html", audit_args, html, "FILE", NULL, "writes a page: buckets, roofline, timeline, tables"),
+    OPTION_INT_ROW(0, "runs", audit_args, runs, 0, THIEF_RUNS_MAX, "N", "0",
+                   "live: run the command 3 N times more, beside a reader that takes bandwidth away"),
     OPTION_STRING_ROW('o', "output", audit_args, output, "FILE", NULL,
                       "the report goes here; default: standard output, of a live run standard error"),
     OPTION_FLOAT_ROW(0, "skip", audit_args, skip, 0, 1e6, "SECONDS", "0", "live: leave out so much at the start"),

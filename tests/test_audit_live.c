@@ -210,6 +210,27 @@ static void counted(void **state) {
     assert_true(host_counts_share(&c, 10e9, 1, &s) && s.best == 0.5);
 }
 
+static void thief(void **state) {
+    (void)state;
+    thief_result t = {.level = {{5e9, 1.2, 1.0, 1.1}, {10e9, 1.4, 1.0, 1.2}}, .spread = 0.02};
+    thief_judge(&t);
+    assert_null(t.refused);
+    assert_float_equal(t.share, 0.5, 1e-9);
+    assert_float_equal(t.error, 0.05, 1e-9);
+    t.level[0].program = 1.0, t.level[1].program = 0.99; /* noise below nothing */
+    thief_judge(&t);
+    assert_true(t.share == 0);
+    t.level[0].program = 1.3, t.level[1].program = 1.6;
+    thief_judge(&t);
+    assert_true(t.share == 1);
+    t.spread = 0.2;
+    thief_judge(&t);
+    assert_non_null(strstr(t.refused, "differ by 20 %"));
+    thief_result weak = {.level = {{5e9, 1.01, 1.0, 1.0}, {10e9, 1.02, 1.0, 1.0}}};
+    thief_judge(&weak);
+    assert_non_null(strstr(weak.refused, "2 % only"));
+}
+
 /* ---- commands ---- */
 
 static bool start(host_child *c, char *const argv[], const char *want) {
@@ -381,6 +402,7 @@ int main(void) {
         cmocka_unit_test(random_access),
         cmocka_unit_test(start_is_left_out),
         cmocka_unit_test(counted),
+        cmocka_unit_test(thief),
         cmocka_unit_test(commands),
         cmocka_unit_test(signals_are_passed_on),
         cmocka_unit_test(trees),
