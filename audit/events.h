@@ -47,7 +47,8 @@ typedef struct {
     uint64_t bytes;                      /* copied or set; of collectives: the message; 0 = not said */
     uint32_t name;
     uint16_t lane;
-    uint8_t kind, direction;
+    uint8_t kind;
+    uint8_t direction;                   /* of copies; of collectives: how many ranks, 0 = not said, 255 = so many or more */
 } device_event;
 
 /* An operator on the host. `shape` is the text of its arguments (audit/work.h), EVENTS_NONE = not recorded. */

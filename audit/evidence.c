@@ -23,11 +23,39 @@ static void copies(analysis *x) {
     }
 }
 
+/* Bytes that pass a device's link for a message of n bytes (the larger side) among k ranks: an all-reduce sends it
+ * around twice, others once. */
+static double link_bytes(str name, double n, double k) {
+    bool twice = str_contains(name, STR("AllReduce")) || str_contains(name, STR("all_reduce")) ||
+                 str_contains(name, STR("allreduce"));
+    return (twice ? 2 : 1) * (k - 1) / k * n;
+}
+
+static void bus(analysis *x) {
+    double bytes = 0, ns = 0, all = 0;
+    for (size_t i = 0; i < x->e->device_count; i++) {
+        const device_event *ev = &x->e->device[i];
+        if (!analysis_mine(x, i) || ev->kind != EV_COMM) continue;
+        all += (double)ev->dur_ns;
+        if (!ev->bytes || ev->direction < 2 || ev->direction == 255) continue;
+        bytes += link_bytes(events_text_of(x->e, ev->name), (double)ev->bytes, ev->direction);
+        ns += (double)ev->dur_ns;
+    }
+    char of[64] = "";
+    if (!(ns > 0)) return;
+    if (x->peaks.network > 0)
+        snprintf(of, sizeof of, ", %.0f %% of the link's %s", 100 * bytes / ns * 1e9 / x->peaks.network,
+                 units_si(x->peaks.network, "B/s").text);
+    audit_evidence(x->r, "collectives whose messages are known (%.0f %% of their time): %s pass a device's link, %s%s",
+                   percent(ns, all), units_bytes(bytes).text, units_si(bytes / ns * 1e9, "B/s").text, of);
+}
+
 static void collectives(analysis *x) {
     const fact_kind_sum *c = &x->f->kind[EV_COMM];
     if (!c->count) return;
     audit_evidence(x->r, "collectives: %llu calls, %s, of which %s are not hidden by kernels",
                    (unsigned long long)c->count, ms((double)c->sum_ns).text, ms((double)x->f->comm_exposed_ns).text);
+    bus(x);
     audit_note(x->r, "time in collectives contains waiting for slower ranks: with the other ranks' files their least "
                      "time is the transfer");
 }

@@ -131,6 +131,10 @@ static bool add_device(reader *r, event_kind kind) {
         out.direction = (uint8_t)names_direction(name);
         if (!out.direction && ev->kind.p) out.direction = (uint8_t)names_direction(ev->kind);
     }
+    if (kind == EV_COMM) {
+        uint64_t ranks = count_of(ev->group);
+        out.direction = (uint8_t)(ranks < 255 ? ranks : 255);
+    }
     out.bytes = kind == EV_COMM ? message_bytes(ev) : count_of(ev->bytes.p ? ev->bytes : ev->size);
     return events_add_device(r->e, out);
 }

@@ -217,21 +217,31 @@ static bool runtime_row(reader *r, sqlite3_stmt *q) {
     return l.correlation == EVENTS_NO_ID || null(q, 0) || events_add_launch(r->e, l);
 }
 
-/* "aten::mul, op_id = 314290": an operator; anything else is a range of the program's own. */
+/* "aten::mul, op_id = 314290", "aten::mul, seq = 5, op_id = 7": an operator, whose numbers are dropped before its name
+ * is kept; anything else is a range of the program's own. */
+static bool nvtx_operator(reader *r, sqlite3_stmt *q, uint32_t *name) {
+    str text = {(const char *)sqlite3_column_text(q, 2), 0};
+    if (!text.p) return false;
+    text.n = (size_t)sqlite3_column_bytes(q, 2);
+    const char *comma = text.n ? memchr(text.p, ',', text.n) : NULL;
+    if (!comma || !str_contains((str){comma, text.n - (size_t)(comma - text.p)}, STR("op_id"))) return false;
+    *name = events_text(r->e, (str){text.p, (size_t)(comma - text.p)});
+    return true;
+}
+
 static const char *const nvtx_columns[] = {"start", "end", "text", "textId", "eventType", "globalTid", NULL};
 static bool nvtx_row(reader *r, sqlite3_stmt *q) {
     int64_t start, dur, type = sqlite3_column_int64(q, 4);
+    uint32_t name;
     if ((type != 59 && type != 60) || null(q, 1)) return true; /* marks, categories, ranges that were left open */
-    uint32_t name = name_at(r, q, 2);
-    if (name == EVENTS_NONE) name = name_at(r, q, 3);
-    if (name == EVENTS_NONE || !times_at(r, q, &start, &dur)) return true;
-    str text = events_text_of(r->e, name);
+    if (!times_at(r, q, &start, &dur)) return true;
     uint32_t thread = number_text(r, q, 5);
-    const char *comma = text.n ? memchr(text.p, ',', text.n) : NULL;
-    if (!comma || !str_contains((str){comma, text.n - (size_t)(comma - text.p)}, STR("op_id")))
-        return events_add_range(r->e, (named_range){start, dur, name, thread, RANGE_HOST});
-    uint32_t op = events_text(r->e, (str){text.p, (size_t)(comma - text.p)});
-    return events_add_op(r->e, (host_op){EVENTS_NO_ID, start, dur, op, EVENTS_NONE, thread, EVENTS_NONE, EVENTS_NONE});
+    if (nvtx_operator(r, q, &name))
+        return events_add_op(r->e,
+                             (host_op){EVENTS_NO_ID, start, dur, name, EVENTS_NONE, thread, EVENTS_NONE, EVENTS_NONE});
+    name = name_at(r, q, 2);
+    if (name == EVENTS_NONE) name = name_at(r, q, 3);
+    return name == EVENTS_NONE || events_add_range(r->e, (named_range){start, dur, name, thread, RANGE_HOST});
 }
 
 static const char *const gpu_columns[] = {"id", "name", "memoryBandwidth", "totalMemory", "smCount", NULL};

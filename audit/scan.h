@@ -22,7 +22,7 @@ enum { SCAN_BUFFER_BYTES = 4 << 20, SCAN_EVENT_MAX = 1 << 20, SCAN_DEPTH_MAX = 6
     X(device, "device") X(stream, "stream") X(correlation, "correlation") X(external, "External id")                   \
     X(external_old, "external id") X(bytes, "bytes") X(kind, "kind") X(dims, "Input Dims") X(types, "Input type")      \
     X(concrete, "Concrete Inputs") X(index, "Ev Idx") X(in_elems, "In msg nelems") X(out_elems, "Out msg nelems")      \
-    X(dtype, "dtype") X(dims_old, "Input dims") X(size, "size")
+    X(dtype, "dtype") X(dims_old, "Input dims") X(size, "size") X(group, "Group size")
 typedef struct {
 #define SCAN_FIELD(name, text) str name;
     SCAN_FIELDS(SCAN_FIELD) SCAN_ARGS(SCAN_FIELD)
