@@ -111,6 +111,8 @@ static const word_row kernel_words[] = {
     {"conv", NAME_CONV},
     {"xmma", NAME_GEMM},
     {"norm", NAME_STREAM},
+    {"bn_fw", NAME_STREAM},
+    {"bn_bw", NAME_STREAM},
     {"softmax", NAME_STREAM},
     {"reduce", NAME_STREAM},
     {"topk", NAME_STREAM},

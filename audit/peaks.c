@@ -72,6 +72,20 @@ static json_t *devices_of(facts *f, arena *a, diag *d) {
     return path && file_read_all(a, path, FACTS_BYTES_MAX, &f->src.text, d) ? facts_parse(f, "list of devices") : NULL;
 }
 
+/* Devices may be numbered otherwise in events than in the list of properties: when all listed are alike, so is this
+ * one. */
+static event_device alike(const events *e, const event_device *dev) {
+    const event_device *first = NULL;
+    if (dev->name != EVENTS_NONE || dev->memory_bytes) return *dev;
+    for (size_t i = 0; i < e->device_index_count; i++) {
+        const event_device *x = &e->devices[i];
+        if (x->name == EVENTS_NONE && !x->memory_bytes) continue;
+        if (first && (x->name != first->name || x->compute_units != first->compute_units)) return *dev;
+        first = x;
+    }
+    return first ? *first : *dev;
+}
+
 static bool from_trace(audit_peaks *p, arena *a, const events *e, const event_device *dev, diag *d) {
     facts f;
     json_t *root = devices_of(&f, a, d), *row;
@@ -91,8 +105,9 @@ static bool from_trace(audit_peaks *p, arena *a, const events *e, const event_de
 
 bool audit_peaks_find(audit_peaks *p, arena *a, const events *e, const event_device *dev, const peaks_wanted *w,
                       diag *d) {
+    event_device like = alike(e, dev);
     *p = (audit_peaks){.title = "", .flops_origin = "", .bytes_origin = ""};
-    if (w->machine ? !load_machine(p, a, w->machine, d) : !from_trace(p, a, e, dev, d)) return false;
+    if (w->machine ? !load_machine(p, a, w->machine, d) : !from_trace(p, a, e, &like, d)) return false;
     if (w->tflops > 0) p->flops16 = w->tflops * 1e12, p->flops8 = 0, p->flops_origin = "option --tflops";
     if (w->gbs > 0) p->bytes_per_s = w->gbs * 1e9, p->bytes_origin = "option --gbs";
     return true;

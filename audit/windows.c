@@ -61,7 +61,7 @@ bool step_load_parse(step_load *l, str s) {
 
 /* Kinds of annotations that mean steps, the most telling first. */
 static const char *const step_words[] = {"execute_", "step[", "ProfilerStep#", "iteration", "train_step", "step"};
-enum { STEP_WORDS = sizeof step_words / sizeof *step_words };
+enum { STEP_WORDS = sizeof step_words / sizeof *step_words, PROFILER_STEP = 2 }; /* before it: serving engines */
 
 static bool is_step(str name, int word) {
     size_t n = strlen(step_words[word]);
@@ -126,28 +126,93 @@ static size_t launched(const analysis *x, audit_window *w, size_t n) {
     return n;
 }
 
-static bool from_annotations(analysis *x) {
-    for (int k = 0; k < 2; k++)
-        for (int word = 0; word < STEP_WORDS; word++) {
-            range_kind kind = k ? RANGE_HOST : RANGE_DEVICE;
-            size_t n = of_kind(x, kind, word, NULL);
-            if (!n) continue;
-            audit_window *w = arena_push_n(x->a, audit_window, n);
-            if (!w) return false;
-            of_kind(x, kind, word, w);
-            if (k && !x->e->host_device) n = launched(x, w, n);
-            n = disjoint(w, n);
-            if (!n) continue;
-            x->window = w;
-            x->windows = n;
-            x->annotated = true;
-            x->r->window = arena_printf(x->a, "%zu step%s annotated %s: %.80s%s", n, n > 1 ? "s" : "",
-                                        !k                  ? "on the device"
-                                        : x->e->host_device ? "on the host"
-                                                            : "on the host (by what they launched)",
-                                        w[0].name, n > 1 ? " ..." : "");
-            return x->r->window != NULL;
-        }
+static int by_name(const void *x, const void *y) {
+    const audit_window *a = x, *b = y;
+    if (a->name != b->name) return (uintptr_t)a->name < (uintptr_t)b->name ? -1 : 1;
+    return by_from(x, y);
+}
+
+/* A step is marked once per stream: one window from the first mark to the end of the last. Names with a number of their
+ * own mean the same step wherever they stand; others only when they overlap. */
+static size_t across_streams(audit_window *w, size_t n, bool numbered) {
+    size_t kept = 0;
+    qsort(w, n, sizeof *w, by_name);
+    for (size_t i = 0; i < n; i++) {
+        audit_window *last = kept ? &w[kept - 1] : NULL;
+        if (!last || last->name != w[i].name || (!numbered && w[i].from_ns >= last->to_ns)) w[kept++] = w[i];
+        else if (w[i].to_ns > last->to_ns) last->to_ns = w[i].to_ns;
+    }
+    return kept;
+}
+
+static audit_window *window_at(audit_window *w, size_t n, int64_t t) {
+    size_t lo = 0, hi = n;
+    while (lo < hi) {
+        size_t mid = lo + (hi - lo) / 2;
+        if (w[mid].from_ns <= t) lo = mid + 1;
+        else hi = mid;
+    }
+    return lo && t < w[lo - 1].to_ns ? &w[lo - 1] : NULL;
+}
+
+/* The share of the device's work that begins in these windows. */
+static double covered(const analysis *x, audit_window *w, size_t n) {
+    double all = 0, in = 0;
+    for (size_t i = 0; i < x->e->device_count; i++) {
+        if (!analysis_mine(x, i)) continue;
+        all += (double)x->e->device[i].dur_ns;
+        if (window_at(w, n, x->e->device[i].start_ns)) in += (double)x->e->device[i].dur_ns;
+    }
+    return all > 0 ? in / all : 0;
+}
+
+/* One way to read the annotations: a kind of range and a kind of name. */
+typedef struct {
+    audit_window *w;
+    size_t n;
+    double covered;
+    bool host;
+    int word;
+} candidate;
+
+static bool make(analysis *x, candidate *c) {
+    range_kind kind = c->host ? RANGE_HOST : RANGE_DEVICE;
+    size_t n = of_kind(x, kind, c->word, NULL);
+    if (!n) return true;
+    c->w = arena_push_n(x->a, audit_window, n);
+    if (!c->w) return false;
+    of_kind(x, kind, c->word, c->w);
+    if (!c->host) n = across_streams(c->w, n, c->word == PROFILER_STEP);
+    if (c->host && !x->e->host_device) n = launched(x, c->w, n);
+    c->n = disjoint(c->w, n);
+    c->covered = covered(x, c->w, c->n);
+    return true;
+}
+
+/* Marks on the device may stand for one thread's launches only (a backward pass has its own), so the first way that
+ * covers nearly as much of the work as any is taken; none when all cover under a fifth. */
+static bool from_annotations(analysis *x, bool *serving) {
+    candidate c[2 * STEP_WORDS] = {0};
+    double most = 0.2;
+    for (int i = 0; i < 2 * STEP_WORDS; i++) {
+        c[i].host = i >= STEP_WORDS;
+        c[i].word = i % STEP_WORDS;
+        if (!make(x, &c[i])) return false;
+        if (c[i].covered > most) most = c[i].covered;
+    }
+    for (int i = 0; i < 2 * STEP_WORDS; i++) {
+        if (!c[i].n || c[i].covered < 0.9 * most) continue;
+        x->window = c[i].w;
+        x->windows = c[i].n;
+        x->annotated = true;
+        *serving = c[i].word < PROFILER_STEP;
+        x->r->window = arena_printf(x->a, "%zu step%s annotated on the %s: %.80s%s", c[i].n, c[i].n > 1 ? "s" : "",
+                                    !c[i].host          ? "device"
+                                    : x->e->host_device ? "host"
+                                                        : "host (by what they launched)",
+                                    c[i].w[0].name, c[i].n > 1 ? " ..." : "");
+        return x->r->window != NULL;
+    }
     return true;
 }
 
@@ -175,29 +240,32 @@ static piece cut(const intervals *busy, piece p, bool *was_cut) {
                                             : (piece){right_start, p.to, total - split_busy};
 }
 
-static bool whole_span(analysis *x) {
-    intervals busy = {0};
+static bool busy_of(analysis *x, intervals *busy) {
     for (size_t i = 0; i < x->e->device_count; i++)
-        if (analysis_mine(x, i) && !intervals_add(&busy, x->e->device[i].start_ns, event_end(&x->e->device[i])))
-            return intervals_free(&busy), diag_oom(x->d, "windows");
-    piece p = {x->f->first_ns, x->f->last_ns, 0};
-    bool more = true, ever = false;
-    while (more) {
-        p = cut(&busy, p, &more);
-        ever = ever || more;
-    }
-    intervals_free(&busy);
+        if (analysis_mine(x, i) && !intervals_add(busy, x->e->device[i].start_ns, event_end(&x->e->device[i])))
+            return intervals_free(busy), diag_oom(x->d, "windows");
+    return true;
+}
+
+/* Cut as long as a pause is longer than all work around it. */
+static void shorten(analysis *x, const intervals *busy, audit_window *w) {
+    piece p = {w->from_ns, w->to_ns, 0};
+    bool more = true;
+    while (more) p = cut(busy, p, &more);
+    int64_t out = (w->to_ns - w->from_ns) - (p.to - p.from);
+    if (out)
+        audit_note(x->r, "%s of %.40s are left out: a pause longer than all its work, and the lesser part of the work",
+                   units_seconds((double)out / 1e9).text, w->name);
+    w->from_ns = p.from;
+    w->to_ns = p.to;
+}
+
+static bool whole_span(analysis *x) {
     x->window = arena_push(x->a, audit_window);
     if (!x->window) return diag_oom(x->d, "windows");
-    *x->window = (audit_window){.from_ns = p.from, .to_ns = p.to, .name = "whole trace"};
+    *x->window = (audit_window){.from_ns = x->f->first_ns, .to_ns = x->f->last_ns, .name = "the trace"};
     x->windows = 1;
-    x->r->window = ever ? "the piece with most work: between its parts the device idles longer than all its work takes"
-                        : "first to last event on the device";
-    if (ever)
-        audit_note(
-            x->r, "%s of the %s span of the trace are left out: pauses longer than the work, and less work behind them",
-            units_seconds((double)(x->f->span_ns - (p.to - p.from)) / 1e9).text,
-            units_seconds((double)x->f->span_ns / 1e9).text);
+    x->r->window = "first to last event on the device";
     return true;
 }
 
@@ -216,19 +284,19 @@ static void loads(analysis *x) {
     }
 }
 
+/* Inside the steps of training a pause may be the loading of data, which is the step's own; a serving engine's step,
+ * and a trace without steps, have no such excuse: profilers pause when they start. */
 bool windows_find(analysis *x) {
-    if (!x->o->no_annotations && !from_annotations(x)) return diag_oom(x->d, "windows");
+    bool shortened = true;
+    intervals busy = {0};
+    if (!x->o->no_annotations && !from_annotations(x, &shortened)) return diag_oom(x->d, "windows");
     if (!x->windows && !whole_span(x)) return false;
+    if (!x->annotated) shortened = true;
+    if (shortened && !busy_of(x, &busy)) return false;
+    for (size_t i = 0; shortened && i < x->windows; i++) shorten(x, &busy, &x->window[i]);
+    intervals_free(&busy);
     loads(x);
     return true;
 }
 
-audit_window *analysis_window(const analysis *x, int64_t t) {
-    size_t lo = 0, hi = x->windows;
-    while (lo < hi) {
-        size_t mid = lo + (hi - lo) / 2;
-        if (x->window[mid].from_ns <= t) lo = mid + 1;
-        else hi = mid;
-    }
-    return lo && t < x->window[lo - 1].to_ns ? &x->window[lo - 1] : NULL;
-}
+audit_window *analysis_window(const analysis *x, int64_t t) { return window_at(x->window, x->windows, t); }

@@ -1,6 +1,6 @@
 /* Traces of our own: readers on damaged and odd files, names, shapes, buckets, verdicts; and the verdicts of the public
  * traces. */
-#include "audit/analyse.h"
+#include "audit/analysis.h"
 #include "audit/interval.h"
 #include "audit/names.h"
 #include "audit/scan.h"
@@ -413,6 +413,74 @@ static void empty(void **unused) {
     close_world(w);
 }
 
+#define EVENT(cat, name, pid, tid, ts, dur, args)                                                                      \
+    "{\"ph\":\"X\",\"cat\":\"" cat "\",\"name\":\"" name "\",\"pid\":" #pid ",\"tid\":" #tid ",\"ts\":" #ts            \
+    ",\"dur\":" #dur ",\"args\":{" args "}}"
+#define ON(device, stream, correlation) "\"device\":" #device ",\"stream\":" #stream ",\"correlation\":" #correlation
+#define CALL(n)                         "\"correlation\":" #n
+
+static world *judged(const char *json) {
+    world *w = load(json);
+    if (!w->ok || !audit_trace(&w->r, &w->e, &(audit_options){.device = -1}, w->d)) fail_msg("%s", diag_text(w->d));
+    return w;
+}
+
+/* Marks of a step on two streams are one window; marks that cover little of the work give way to those on the host; a
+ * pause before a serving engine's step is left out, one inside a step of training is not. */
+static void windows(void **unused) {
+    (void)unused;
+    world *w = judged("[" EVENT("gpu_user_annotation", "ProfilerStep#1", 0, 7, 100, 50, "") "," EVENT(
+        "gpu_user_annotation", "ProfilerStep#1", 0, 8, 160, 40,
+        "") "," EVENT("kernel", "a", 0, 7, 100, 50, ON(0, 7, 1)) "," EVENT("kernel", "b", 0, 8, 160, 40,
+                                                                           ON(0, 8, 2)) "]");
+    assert_int_equal(w->r.total_ns, 100000);
+    close_world(w);
+    w = judged("[" EVENT("gpu_user_annotation", "ProfilerStep#1", 0, 7, 100, 10, "") "," EVENT(
+        "user_annotation", "ProfilerStep#1", 9, 9, 0, 20,
+        "") "," EVENT("cuda_runtime", "cudaLaunchKernel", 9, 9, 1, 1,
+                      CALL(1)) "," EVENT("cuda_runtime", "cudaLaunchKernel", 9, 9, 5, 1,
+                                         CALL(2)) "," EVENT("kernel", "a", 0, 7, 100, 10,
+                                                            ON(0, 7, 1)) "," EVENT("kernel", "b", 0, 7, 110, 90,
+                                                                                   ON(0, 7, 2)) "]");
+    assert_int_equal(w->r.total_ns, 100000);
+    assert_true(strstr(w->r.window, "on the host") != NULL);
+    close_world(w);
+    for (int serving = 0; serving < 2; serving++) {
+        w = judged(serving ? "[" EVENT("gpu_user_annotation", "step[DECODE bs=4]", 0, 7, 100, 1000, "") "," EVENT(
+                                 "kernel", "a", 0, 7, 100, 1, ON(0, 7, 1)) "," EVENT("kernel", "b", 0, 7, 1000, 100,
+                                                                                     ON(0, 7, 2)) "]"
+                           : "[" EVENT("gpu_user_annotation", "ProfilerStep#4", 0, 7, 100, 1000, "") "," EVENT(
+                                 "kernel", "a", 0, 7, 100, 1, ON(0, 7, 1)) "," EVENT("kernel", "b", 0, 7, 1000, 100,
+                                                                                     ON(0, 7, 2)) "]");
+        assert_int_equal(w->r.total_ns, serving ? 100000 : 1000000);
+        close_world(w);
+    }
+}
+
+static void annotations(void **unused) {
+    (void)unused;
+    step_load l;
+    assert_true(step_load_parse(
+        &l,
+        STR("execute_8192_context_9(sq8155sk8430sqsq7475785sqsk7671310)_generation_37(sq37sk34489sqsq37sqsk34489)")));
+    assert_true(l.tokens == 8192 && l.prefills == 9 && l.prefill_tokens == 8155 && l.prefill_kv == 8430 &&
+                l.decodes == 37 && l.decode_kv == 34489 && l.kv_known);
+    assert_true(step_load_parse(&l, STR("execute_context_1(888_788544)_generation_0(0)")));
+    assert_true(l.tokens == 888 && l.prefills == 1 && l.decodes == 0 && !l.kv_known);
+    assert_true(step_load_parse(&l, STR("step[EXTEND bs=15 toks=15360]")));
+    assert_true(l.tokens == 15360 && l.prefills == 15);
+    assert_true(step_load_parse(&l, STR("step[DECODE bs=32]")));
+    assert_true(l.tokens == 32 && l.decodes == 32);
+    static const char *const none[] = {"",
+                                       "execute_",
+                                       "execute_diffusion_1_256x256",
+                                       "step[",
+                                       "step[DECODE bs=]",
+                                       "ProfilerStep#3",
+                                       "execute_context_(_generation_("};
+    for (size_t i = 0; i < sizeof none / sizeof *none; i++) assert_false(step_load_parse(&l, str_from(none[i])));
+}
+
 /* No device: the processor is judged when its roofs are given, by the operators that call no others. */
 static void processor(void **unused) {
     (void)unused;
@@ -591,6 +659,8 @@ int main(void) {
         cmocka_unit_test(steps),
         cmocka_unit_test(empty),
         cmocka_unit_test(processor),
+        cmocka_unit_test(windows),
+        cmocka_unit_test(annotations),
         cmocka_unit_test(deciding),
         cmocka_unit_test(interval_sets),
         cmocka_unit_test(public_verdicts),
