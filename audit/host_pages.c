@@ -75,6 +75,7 @@ static bool count_marks(pid_t pid, page_curve *w, int point) {
     double huge = field_bytes(text, "\nAnonHugePages:") + field_bytes(text, "\nShmemPmdMapped:") +
                   field_bytes(text, "\nFilePmdMapped:") + field_bytes(text, "\nPrivate_Hugetlb:");
     w->huge_share = w->rss_bytes > 0 ? huge / w->rss_bytes : 0;
+    w->small_share = 1 - w->huge_share;
     return true;
 }
 
@@ -127,7 +128,7 @@ bool host_pages_look(pid_t pid, const host_counters *c, bool flush, page_curve *
 
 /* Time of the process without what marking cost: pages of 4 KiB only. */
 static double own_time(const page_curve *w, int i, double mark_s) {
-    double cost = w->bytes[i] * (1 - w->huge_share) / 4096 * mark_s, least = w->cpu_s[i] / 4;
+    double cost = w->bytes[i] * w->small_share / 4096 * mark_s, least = w->cpu_s[i] / 4;
     return w->cpu_s[i] - cost > least ? w->cpu_s[i] - cost : least;
 }
 

@@ -28,6 +28,7 @@ typedef struct {
     int count;
     double rss_bytes;
     double huge_share;         /* of it in huge pages */
+    double small_share;        /* of what is used, in small pages: 1 - huge_share when nothing better is known */
     double wall_s;             /* what the whole look took */
 } page_curve;
 

@@ -60,12 +60,20 @@ static double spread_of(const live_run *run) {
     return busy > 0 ? 2 * AROUND * sqrt(squares) / busy : 1;
 }
 
+/* Small pages that are there need not be used: the most that was ever used, less all huge pages, is what small pages
+ * were used. */
+static void refine(const live_run *run, page_curve *w) {
+    double huge = w->huge_share * w->rss_bytes, small = run->set_bytes > huge ? run->set_bytes - huge : 0;
+    if (run->set_bytes > 0 && small / run->set_bytes < w->small_share) w->small_share = small / run->set_bytes;
+}
+
 /* A sample without a look (the process was gone, slept or had no processor at that moment) is judged as the one before
  * it. */
 void live_judge_samples(live_run *run) {
     const live_sample *known = NULL;
     for (size_t i = 0; i < run->count; i++) {
         live_sample *s = &run->samples[i];
+        refine(run, &s->curve);
         s->rate =
             host_pages_rate(&s->curve, (double)run->caches.l2_bytes * s->v.threads, run->mark_s, thread_rate(run));
     }

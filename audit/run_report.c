@@ -36,11 +36,14 @@ typedef struct {
 } step_cost;
 
 /* As native_judge does (llm/native_probe.h): a step whose arithmetic takes less than its reading waits for memory for
- * the rest of its time, up to twice the reading; what is neither matrix nor attention is not classified. */
+ * the rest of its time, or while it reads if that is longer, up to twice the reading; what is neither matrix nor
+ * attention is not classified. */
 static void judge_step(audit_row *row, const step_cost *c) {
     bool matrix = !strcmp(c->step, "linear") || !strcmp(c->step, "head") || !strcmp(c->step, "attention");
-    double compute = c->memory_s > c->compute_s ? fmin(c->compute_s, c->seconds) : c->seconds;
-    double memory = fmin(c->seconds - compute, c->memory_s / AUDIT_REACH_LOW);
+    bool waits = c->memory_s > c->compute_s;
+    double beyond = c->seconds - fmin(c->compute_s, c->seconds);
+    double memory = waits ? fmin(fmax(beyond, fmin(c->memory_s, c->seconds)), c->memory_s / AUDIT_REACH_LOW) : 0;
+    double compute = waits ? fmin(c->compute_s, c->seconds - memory) : c->seconds;
     row->ns = row->known_ns = llround(c->seconds * 1e9);
     row->bucket_ns[AUDIT_COMPUTE] = matrix ? llround(compute * 1e9) : 0;
     row->bucket_ns[AUDIT_MEMORY] = matrix ? llround(memory * 1e9) : 0;
@@ -67,9 +70,9 @@ static bool read_step(const char *phase, const char *name, const json_t *step, c
     return true;
 }
 
-/* What waits for memory, at least: the reading at its full rate, with the arithmetic beside it for free. */
+/* What moves data, at least: the reading at its full rate. */
 static void add_reading(audit_report *r, const audit_row *row, const step_cost *c) {
-    r->memory_roof_ns += fmin(fmax(0, c->memory_s - c->compute_s) * 1e9, (double)row->bucket_ns[AUDIT_MEMORY]);
+    r->memory_roof_ns += fmin(c->memory_s * 1e9, (double)row->bucket_ns[AUDIT_MEMORY]);
 }
 
 static bool add_phase(audit_report *r, audit_table *t, const char *phase, const json_t *host, const limits *l,

@@ -156,7 +156,9 @@ static void judge(const native_cost *costs, double ran, double read_rate, double
         if (!attention && !matrix) b->other_s += seconds;
         else if (memory_s <= compute_s) b->compute_s += seconds;
         else {
-            double compute = fmin(compute_s, seconds), memory = fmin(seconds - compute, memory_s / SLOWEST_READING);
+            double beyond = seconds - fmin(compute_s, seconds);
+            double memory = fmin(fmax(beyond, fmin(memory_s, seconds)), memory_s / SLOWEST_READING);
+            double compute = fmin(compute_s, seconds - memory);
             b->compute_s += compute;
             b->memory_s += memory;
             b->other_s += seconds - compute - memory;

@@ -12,7 +12,7 @@ double native_kernel_flops_per_s(native *n, pack_id layout, size_t tokens, doubl
 
 /* Time of a phase by what bound it. A step of matrices or attention whose arithmetic, at the rate of the kernels in the cache, takes less
  * than reading its weights, keys and values at the measured rate waits for memory for the rest of its time: what would vanish if memory
- * were as fast as the cache, which `ingot bench --hot` measures. No more than twice the reading counts as that; what is beyond, and norms,
+ * were as fast as the cache, which `ingot bench --hot` measures; or for as long as the reading takes, should that be more. No more than twice the reading counts as that; what is beyond, and norms,
  * activations and barriers, are `other`. Time in which other programs had the processor is left out, as if all steps had lost the same
  * part of theirs. */
 typedef struct {
