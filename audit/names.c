@@ -77,6 +77,9 @@ static const word_row comm_words[] = {
 
 /* The first that occurs decides: what only looks like the next rows comes before them. */
 static const word_row kernel_words[] = {
+    {"subtensorop", NAME_STREAM},
+    {"igemm_", NAME_CONV},
+    {"sage_", NAME_ATTENTION},
     {"reshape_and_cache", NAME_STREAM},
     {"finalize", NAME_STREAM},
     {"convert", NAME_STREAM},
