@@ -279,6 +279,86 @@ static stream_result alone(road *w) {
     }
 }
 
+/* ---- two operations, of which one reads and the other sends ---- */
+
+typedef struct {
+    operation *o;
+    uint64_t at, bound; /* when it may move; if that is unknown, not before this */
+} turn;
+
+INLINE void find_turn(road *w, turn *a) {
+    run *r = w->r;
+    a->at = a->o->reads ? input_at(w) : pipe_room_at(r->out, 0);
+    if (a->at != PIPE_UNKNOWN || a->bound) return;
+    a->bound = a->o->reads ? pipe_arrival_bound(r->m, r->in, r->now) : pipe_room_bound(r->m, r->out, r->now);
+    if (a->bound <= r->now) a->bound = r->now + 1;
+}
+
+INLINE void note_turn(const turn *a, uint64_t t) {
+    const operation *o = a->o;
+    if (o->reads) note(o->v, CORE_WAIT_INPUT, o->first ? o->v->s0.port : o->v->s1.port, t);
+    else note(o->v, CORE_WAIT_OUTPUT, o->v->d.queue, t);
+}
+
+/* Whose turn is it first? */
+INLINE turn *first_turn(const core *c, turn *low, turn *high) {
+    bool above = c->last_thread >= low->o->thread && c->last_thread < high->o->thread;
+    turn *first = above ? high : low, *second = above ? low : high;
+    return first->o->v->rank < second->o->v->rank ? second : first;
+}
+
+static stream_result nobody(road *w, const turn *a, const turn *b) {
+    run *r = w->r;
+    for (int k = 0; k < 2; k++, a = b) {
+        if (a->at < r->soonest) r->soonest = a->at;
+        if (a->at != PIPE_UNKNOWN) continue;
+        if (a->o->reads) r->in->queue->want = 1;
+        else r->out->want = true;
+    }
+    return STREAM_WAIT;
+}
+
+/* As go(), over and over. */
+static stream_result two(road *w) {
+    run *r = w->r;
+    core *c = r->c;
+    turn low = {.o = &w->op[0]}, high = {.o = &w->op[1]};
+    find_turn(w, &low);
+    find_turn(w, &high);
+    r->soonest = UINT64_MAX;
+    while (r->t <= w->last) {
+        if (r->t == c->datapath_free) r->done = r->t;
+        turn *first = first_turn(c, &low, &high), *other = first == &low ? &high : &low, *it = first;
+        if (!first->o->left) return STREAM_STOP;
+        if (first->at > r->t) {
+            note_turn(first, r->t);
+            if (!other->o->left) return STREAM_STOP;
+            it = other;
+            if (other->at > r->t) {
+                note_turn(other, r->t);
+                uint64_t soonest = first->at < other->at ? first->at : other->at;
+                bool doubt = (first->at == PIPE_UNKNOWN && first->bound < soonest) ||
+                             (other->at == PIPE_UNKNOWN && other->bound < soonest);
+                if (soonest > w->last || doubt) return nobody(w, first, other);
+                r->t = soonest;
+                continue;
+            }
+            if (first->at == PIPE_UNKNOWN && r->t >= first->bound) return STREAM_STOP;
+        }
+        if (it->o->reads) w->direct = !r->in->queue->count;
+        move(w, it->o);
+        find_turn(w, it);
+    }
+    return STREAM_MOVED;
+}
+
+static bool are_two(const road *w) {
+    const operation *a = &w->op[0], *b = &w->op[1];
+    uint64_t t = w->r->t;
+    return w->count == 2 && a->reads != a->sends && b->reads != b->sends && a->reads != b->reads && a->v->ready <= t &&
+           b->v->ready <= t && !a->v->stream.pairs && !b->v->stream.pairs;
+}
+
 /* ---- the road ---- */
 
 /* The places in w->op of those that have begun, in the order in which they may move; *next: when another begins. */
@@ -337,7 +417,7 @@ stream_result stream_far(run *r, core_vop *pool, uint64_t last) {
         if (r->t == r->c->datapath_free) r->done = r->t;
         const core_vop *v = w.op[0].v;
         bool single = w.count == 1 && v->ready <= r->t && !v->stream.pairs && (w.op[0].reads || w.op[0].sends);
-        ok = single ? alone(&w) : go(&w, pool);
+        ok = single ? alone(&w) : are_two(&w) ? two(&w) : go(&w, pool);
     }
     return ok;
 }

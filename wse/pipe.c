@@ -45,7 +45,23 @@ static void count_stalls(wse *m, pipe *p, uint32_t i, uint64_t end) {
     }
 }
 
-void pipe_stalled(wse *m, pipe *p, uint32_t i) { count_stalls(m, p, i, PIPE_UNKNOWN); }
+/* As count_stalls for one that has arrived. */
+void pipe_stalled(wse *m, pipe *p, uint32_t i) {
+    const uint64_t *arrive = p->arrive;
+    const uint32_t mask = p->mask, capacity = m->fabric->buffer_capacity, hop = m->fabric->hop;
+    pipe_stage *s = &m->pipes->stages[p->first];
+    uint64_t ready = p->enter[i & mask], free_way = ready, free_before = p->enter[(i - 1) & mask];
+    uint32_t behind = p->count - 1, back = i - behind * capacity;
+    for (;; s++, behind--, back += capacity, free_way += hop, free_before += hop) {
+        uint64_t t = arrive[back & mask] + behind, before = arrive[(back - 1) & mask] + behind;
+        pipe_at_least(&t, free_way);
+        pipe_at_least(&before, free_before);
+        pipe_at_least(&ready, before + 1);
+        if (t > ready && t >= p->since) s->stall += t - ready;
+        if (!behind) return;
+        ready = t + hop;
+    }
+}
 
 static inline bool arrive(wse *m, band *b, pipe *p, pipe_copy *c, uint32_t quiet) {
     uint32_t i = c->given;
