@@ -10,7 +10,7 @@
 
 #include <cmocka.h>
 
-enum { STOPS = 6, PARAMS = 4 };
+enum { STOPS = 6, PARAMS = 5 };
 static const uint64_t stops[STOPS] = {1, 37, 150, 401, 1000, 100000};
 
 typedef struct {
@@ -29,6 +29,9 @@ static const program programs[] = {
     {"tests/csl_bench/vector.csl", {SIZE(4, 6), {"rounds", 9}, {"length", 20}}, 4},
     {"tests/csl_bench/chain.csl", {SIZE(70, 2), {"length", 40}}, 3},
     {"tests/csl/fabric_pair.csl", {{0}}, 0},
+    {"tests/csl_bench/line.csl", {SIZE(12, 6), {"rounds", 4}, {"length", 30}, {"kind", 0}}, 5},
+    {"tests/csl_bench/line.csl", {SIZE(5, 6), {"rounds", 3}, {"length", 51}, {"kind", 1}}, 5},
+    {"tests/csl_bench/relay.csl", {SIZE(10, 7), {"rounds", 3}, {"length", 30}, {"kind", 0}}, 5},
 };
 enum { PROGRAMS = sizeof programs / sizeof *programs };
 
@@ -95,7 +98,9 @@ static void each(void (*check)(loaded *, const char *, const record *)) {
 }
 
 static void same_for_all(loaded *l, const char *what, const record *base) {
-    const wse_options all[] = {{.threads = 2}, {.threads = 3}, {.shuffle = true}, {.threads = 3, .shuffle = true}};
+    /* With a trace everything happens in its own cycle: no core runs ahead and no path is a pipe (wse/pipe.h). */
+    const wse_options all[] = {
+        {.threads = 2}, {.threads = 3}, {.shuffle = true}, {.threads = 3, .shuffle = true}, {.trace = true}};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
         record r;
         run_through(l, all[i], &r);

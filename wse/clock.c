@@ -5,13 +5,18 @@
  * any number of slots, and walking a slot visits PEs in memory order. Cycles in which no slot is occupied are skipped.
  *
  * A cycle of a band needs only what its neighbours did in earlier cycles (fabric_internal.h), so one barrier per cycle
- * is enough. Few visits in a cycle do not pay for a barrier: then one thread runs all bands, with the same result. */
+ * is enough. Few visits in a cycle do not pay for a barrier: then one thread runs all bands, with the same result. Where
+ * no route leads from one band to another, there is a barrier every APART_CYCLES only; after a fault the bands then
+ * stand at different cycles. */
 #include "base/rng.h"
 #include "wse/debug.h"
 #include "wse/fabric_internal.h"
 #include "wse/pipe.h"
 
-enum { VISITS_PER_THREAD = 256 }; /* below this a barrier costs more than the other threads save */
+enum {
+    VISITS_PER_THREAD = 256, /* below this a barrier costs more than the other threads save */
+    APART_CYCLES = 128,
+};
 
 /* The hostile order also wants threads where they do not pay. */
 static uint64_t worth_threads(const wse *m) {
@@ -281,6 +286,41 @@ static void run_bands(void *arg, int thread, int threads) {
     }
 }
 
+/* Visits of a band before `end`. */
+static uint32_t run_band(band *b, uint64_t from, uint64_t end) {
+    uint32_t visits = 0;
+    for (uint64_t now = band_next(b, from); now < end && !b->faulted; now = band_next(b, now + 1)) {
+        band_cycle(b, now);
+        visits += b->visits;
+    }
+    return visits;
+}
+
+/* As run_bands, for bands that do not see each other. */
+static void run_bands_apart(void *arg, int thread, int threads) {
+    wse *m = arg;
+    clockwork *c = m->clock;
+    uint64_t from = m->cycle, end;
+    uint32_t parity = 0;
+    for (bool go = true; go; from = end, parity ^= 1) {
+        band *b = &c->bands[thread];
+        end = c->until - from > APART_CYCLES ? from + APART_CYCLES : c->until;
+        b->said[parity].visits = run_band(b, from, end);
+        b->said[parity].stop = b->faulted;
+        b->said[parity].after = b->now + 1;
+        pool_barrier(c->threads);
+        uint64_t visits = 0, after = from;
+        bool stop = false;
+        for (int i = 0; i < threads; i++) {
+            visits += c->bands[i].said[parity].visits;
+            if (c->bands[i].said[parity].after > after) after = c->bands[i].said[parity].after;
+            stop |= c->bands[i].said[parity].stop;
+        }
+        go = end < c->until && !stop && visits >= worth_threads(m);
+        if (thread == 0) m->cycle = stop ? m->fault_cycle + 1 : after; /* after that it may be quiet */
+    }
+}
+
 static uint64_t run_serial(wse *m, uint64_t now) {
     clockwork *c = m->clock;
     uint64_t visits = 0;
@@ -358,8 +398,9 @@ wse_stop wse_run(wse *m, uint64_t until_cycle, bool stop_for_streams) {
         core_flush_logs(m);
         if (m->debug) debug_cycle_done(m);
         bool stop = m->fault[0] || (stop_for_streams && any_stream_done(c)) || m->cycle >= until_cycle;
-        if (!stop && c->threads && visits >= worth_threads(m)) {
-            pool_run(c->threads, run_bands, m);
+        bool apart = c->apart && !m->looked_at && !m->options.log && !c->stop_for_streams;
+        if (!stop && c->threads && visits >= (apart ? c->count : worth_threads(m))) {
+            pool_run(c->threads, apart ? run_bands_apart : run_bands, m);
             core_flush_logs(m);
         }
         if (stop_for_streams && any_stream_done(c)) return leave(m, m->fault[0] ? WSE_FAULT : WSE_STREAMS);

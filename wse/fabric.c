@@ -349,6 +349,20 @@ static void take_wafer(fabric *f, const wse *m, uint32_t longest) {
     f->step[ISA_NORTH] = -(int32_t)m->width;
 }
 
+/* Does no route lead over the edge of a band of rows? */
+static bool bands_apart(const wse *m) {
+    const fabric *f = m->fabric;
+    for (uint32_t i = 0; i + 1 < m->clock->count; i++)
+        for (uint32_t x = 0; x < m->width; x++) {
+            const router *above = &f->routers[m->clock->bands[i].end - m->width + x], *below = above + m->width;
+            for (uint32_t k = 0; k < f->shapes[above->shape].lanes; k++)
+                if (f->lanes[above->lanes + k].out[ISA_SOUTH] < OUT_NONE) return false;
+            for (uint32_t k = 0; k < f->shapes[below->shape].lanes; k++)
+                if (f->lanes[below->lanes + k].out[ISA_NORTH] < OUT_NONE) return false;
+        }
+    return true;
+}
+
 bool fabric_new(wse *m, diag *d) {
     fabric *f = m->fabric = mem_alloc(sizeof *f);
     if (!f) return diag_oom(d, "fabric");
@@ -359,7 +373,9 @@ bool fabric_new(wse *m, diag *d) {
     if (!(f->routers = take(f, m->pes, sizeof(router), d)) || !shapes_new(m, d) || !place_pes(m, d)) return false;
     if (f->link_num != f->link_den && !(f->link_free = take(f, (size_t)m->pes * MESH_DIRS, 8, d))) return false;
     lanes_new(m);
-    return link_lanes(m, d) && streams_new(m, d);
+    if (!link_lanes(m, d)) return false;
+    m->clock->apart = bands_apart(m);
+    return streams_new(m, d);
 }
 
 void fabric_free(wse *m) {

@@ -246,6 +246,7 @@ typedef struct {
     struct {
         uint32_t visits;
         bool stop;
+        uint64_t after; /* cycle after the last visit */
     } said[2]; /* by parity, read by all threads behind the barrier */
 } band;
 
@@ -257,6 +258,7 @@ struct clockwork {
     atomic_flag fault_lock;
     uint64_t until;
     bool stop_for_streams;
+    bool apart; /* no route leads from one band to another */
     size_t bytes;
 };
 
