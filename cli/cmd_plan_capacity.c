@@ -46,8 +46,10 @@ static void print_text(const perf_capacity *c, const perf_shape *s, const perf_m
     printf("%-20s %.0f system%s with batch %.0f: first token %.3g s, %.3g ms a token, %.4g requests/s at full use\n",
            "a unit", u->setup.systems, u->setup.systems == 1 ? "" : "s", u->load.batch, u->ttft_s.value,
            1e3 * u->tpot_s.value, c->unit_requests_per_s);
-    printf("%-20s %.0f in %.0f units\n", "systems", c->systems, c->units);
-    printf("%-20s %.5g requests/s, %.5g tokens/s\n", "serve", c->requests_per_s, c->tokens_per_s);
+    printf("%-20s %.0f in %.0f units (%.0f .. %.0f)\n", "systems", c->systems, c->units, c->systems_range.low,
+           c->systems_range.high);
+    printf("%-20s %.5g requests/s (%.4g .. %.4g), %.5g tokens/s\n", "serve", c->requests_per_s, c->serve_range.low,
+           c->serve_range.high, c->tokens_per_s);
     print_power(c, a);
     if (c->usd_per_hour > 0)
         printf("%-20s %.4g USD/h of owning, electricity in it; %.3g USD per million tokens\n", "cost", c->usd_per_hour,
@@ -55,17 +57,24 @@ static void print_text(const perf_capacity *c, const perf_shape *s, const perf_m
     else printf("%-20s absent: the machine file lacks cost_usd_per_hour\n", "cost");
     if (c->price_usd > 0)
         printf("%-20s %s, %s\n", "price", units_si(c->price_usd, "USD").text, fact_kind_name(m->price_usd.kind));
-    puts("Queues are not in this: `ingot simulate` has them.");
+    printf(
+        "Ranges: facts of the machine at their slow and fast ends; the weakest fact behind the binding limit is %s.\n"
+        "Queues are not in this: `ingot simulate` has them.\n",
+        fact_kind_name(u->weakest));
 }
 
 static void print_json(const perf_capacity *c, const char *machine) {
     printf("{\"machine\": \"%s\", \"systems\": %.9g, \"units\": %.9g, \"batch\": %.9g, \"requests_per_s\": %.9g, "
            "\"tokens_per_s\": %.9g, \"megawatts\": %.9g, \"mean_megawatts\": %.9g, \"joules_per_token\": %.9g, "
            "\"electricity_usd_per_hour\": %.9g, \"electricity_usd_per_mtok\": %.9g, \"usd_per_hour\": %.9g, "
-           "\"usd_per_mtok\": %.9g, \"price_usd\": %.9g, \"ttft_s\": %.9g, \"tpot_s\": %.9g}",
+           "\"usd_per_mtok\": %.9g, \"price_usd\": %.9g, \"ttft_s\": %.9g, \"tpot_s\": %.9g, \"systems_low\": %.9g, "
+           "\"systems_high\": %.9g, \"requests_per_s_low\": %.9g, \"requests_per_s_high\": %.9g, \"weakest_fact\": "
+           "\"%s\"}",
            machine, c->systems, c->units, c->unit.load.batch, c->requests_per_s, c->tokens_per_s, c->megawatts,
            c->mean_megawatts, c->joules_per_token, c->electricity_usd_per_hour, c->electricity_usd_per_mtok,
-           c->usd_per_hour, c->usd_per_mtok, c->price_usd, c->unit.ttft_s.value, c->unit.tpot_s.value);
+           c->usd_per_hour, c->usd_per_mtok, c->price_usd, c->unit.ttft_s.value, c->unit.tpot_s.value,
+           c->systems_range.low, c->systems_range.high, c->serve_range.low, c->serve_range.high,
+           fact_kind_name(c->unit.weakest));
 }
 
 static void print_row(const perf_capacity *c, const char *name) {

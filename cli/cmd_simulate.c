@@ -11,7 +11,7 @@ typedef struct {
         shared_tokens, call_tokens, chunks;
     double rate, spread, network, core, ttft, tpot, speed, calls, think, hits;
     int cache;
-    bool spread_ports, json;
+    bool spread_ports, json, no_range;
 } simulate_args;
 
 static const char *const caches[] = {"none", "replica", "pool", NULL}; /* perf_cache_scope */
@@ -67,9 +67,16 @@ const cli_option cmd_simulate_options[] = {
     OPTION_FLOAT_ROW(0, "ttft", simulate_args, ttft, 0, 1e9, "S", "0", "limit on the time to first token, for goodput"),
     OPTION_FLOAT_ROW(0, "tpot", simulate_args, tpot, 0, 1e9, "S", "0", "limit on the time per token"),
     OPTION_INT_ROW(0, "seed", simulate_args, seed, 0, 9e15, "N", "1", "of arrivals and lengths"),
+    OPTION_FLAG_ROW(0, "no-range", simulate_args, no_range,
+                    "one run only; else two more, with all facts of the machine at their slow and fast ends"),
     OPTION_FLAG_ROW(0, "json", simulate_args, json, "for programs: one JSON object"),
     OPTIONS_END,
 };
+
+typedef struct {
+    perf_sim_report stated, slow, fast;
+    bool ranges; /* slow and fast are there: at the slow end the replicas may not keep up */
+} results;
 
 static void times(const char *name, perf_percentiles p) {
     printf("%-22s p50 %-10s p90 %-10s p99 %-10s mean %s\n", name, units_seconds(p.p50).text, units_seconds(p.p90).text,
@@ -95,6 +102,15 @@ static void print_json(const perf_sim_report *r) {
     times_json("tpot_s", r->tpot_s);
     times_json("e2e_s", r->e2e_s);
     times_json("task_s", r->task_s);
+    printf(", \"weakest_fact\": \"%s\"", fact_kind_name(r->weakest));
+}
+
+static void end_json(const results *x) {
+    if (x->ranges)
+        printf(", \"slow\": {\"requests_per_s\": %.9g, \"ttft_mean_s\": %.6g, \"tpot_mean_s\": %.6g}, \"fast\": "
+               "{\"requests_per_s\": %.9g, \"ttft_mean_s\": %.6g, \"tpot_mean_s\": %.6g}",
+               x->slow.requests_per_s, x->slow.ttft_s.mean, x->slow.tpot_s.mean, x->fast.requests_per_s,
+               x->fast.ttft_s.mean, x->fast.tpot_s.mean);
     puts("}");
 }
 
@@ -112,7 +128,26 @@ static void print_where(const perf_sim_report *r, const simulate_args *a) {
                100 * r->reader_share, 100 * r->network_share, 100 * r->network_ttft_share);
 }
 
-static void print_text(const perf_sim_report *r, const simulate_args *a, double host_s) {
+static void range_line(const char *name, double slow, double fast, bool seconds) {
+    double low = slow < fast ? slow : fast, high = slow < fast ? fast : slow;
+    if (seconds) printf("; %s %s .. %s", name, units_seconds(low).text, units_seconds(high).text);
+    else printf("%s %.4g .. %.4g", name, low, high);
+}
+
+static void print_ranges(const results *x, const simulate_args *a) {
+    if (x->ranges) {
+        printf("%-22s ", "ranges of the facts");
+        range_line("requests/s", x->slow.requests_per_s, x->fast.requests_per_s, false);
+        range_line("first token, mean", x->slow.ttft_s.mean, x->fast.ttft_s.mean, true);
+        range_line("a token, mean", x->slow.tpot_s.mean, x->fast.tpot_s.mean, true);
+        puts("");
+    } else if (!a->no_range)
+        printf("%-22s with the facts at their slow ends the replicas do not keep up\n", "ranges of the facts");
+    printf("%-22s %s, behind the binding limit of a step\n", "weakest fact", fact_kind_name(x->stated.weakest));
+}
+
+static void print_text(const results *x, const simulate_args *a, double host_s) {
+    const perf_sim_report *r = &x->stated;
     printf("%-22s %llu requests in %s: %.4g requests/s, %.5g tokens/s\n", "served", (unsigned long long)r->requests,
            units_seconds(r->seconds).text, r->requests_per_s, r->tokens_per_s);
     if (r->refused)
@@ -126,6 +161,7 @@ static void print_text(const perf_sim_report *r, const simulate_args *a, double 
         printf("%-22s %.4g requests/s, %.1f %% within the limits\n", "goodput", r->goodput_per_s,
                100.0 * (double)r->met / (double)r->requests);
     print_where(r, a);
+    print_ranges(x, a);
     printf("simulated %.3g requests/s on this host\n", (double)r->requests / host_s);
 }
 
@@ -169,6 +205,14 @@ static int run_scenario(cli *c, const simulate_args *a) {
     return output_print(&b, "scenario", c->d) ? CLI_OK : CLI_FAILED;
 }
 
+static bool at_end(perf_sim_report *r, const perf_shape *s, const perf_machine *m, perf_sim sim, int ends) {
+    diag *quiet = diag_new();
+    sim.load.ends = ends;
+    bool ok = quiet && (!sim.trace || perf_trace_rewind(sim.trace, quiet)) && perf_simulate(r, s, m, &sim, quiet);
+    diag_free(quiet);
+    return ok;
+}
+
 int cmd_simulate(cli *c, int argc, char **argv) {
     simulate_args a = {.shared = {.batch = 1, .prompt_batch = 1}};
     if (!cli_parse(c, argc, argv, &a)) return c->status;
@@ -176,17 +220,18 @@ int cmd_simulate(cli *c, int argc, char **argv) {
     perf_shape s;
     perf_machine m;
     perf_sim sim = sim_of(&a);
-    perf_sim_report r;
+    results x = {0};
     perf_trace trace;
     if (!predict_inputs(&s, &m, &sim.load, c->memory, &a.shared, a.shared.machine, c->d)) return CLI_FAILED;
     if (a.trace && !perf_trace_open(&trace, c->memory, a.trace, c->d)) return CLI_FAILED;
     if (a.trace) sim.trace = &trace;
     double begin = clock_seconds();
-    bool ok = perf_simulate(&r, &s, &m, &sim, c->d);
+    bool ok = perf_simulate(&x.stated, &s, &m, &sim, c->d);
     double host_s = clock_seconds() - begin;
+    x.ranges = ok && !a.no_range && at_end(&x.slow, &s, &m, sim, -1) && at_end(&x.fast, &s, &m, sim, 1);
     if (a.trace) perf_trace_close(&trace);
     if (!ok) return CLI_FAILED;
-    if (a.json) print_json(&r);
-    else print_text(&r, &a, host_s);
+    if (a.json) print_json(&x.stated), end_json(&x);
+    else print_text(&x, &a, host_s);
     return CLI_OK;
 }

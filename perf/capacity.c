@@ -47,6 +47,26 @@ static bool choose(perf_prediction *best, perf_prediction *alone, const perf_sha
                              s->name, m->name, alone->ttft_s.value, alone->tpot_s.value);
 }
 
+/* The chosen unit with the facts at one end: requests per second. */
+static double at_end(const perf_capacity *c, const perf_shape *s, const perf_machine *m, int ends, diag *d) {
+    perf_load l = c->unit.load;
+    const perf_setup *u = &c->unit.setup;
+    perf_prediction p;
+    l.ends = ends, l.systems = u->systems, l.wafer_side = u->side;
+    if (m->class != PERF_WAFER) l.tp = u->tp, l.pp = u->pp, l.ep = u->ep, l.dp = u->dp;
+    return perf_predict_point(&p, s, m, &l, d) ? p.total_tok_s.value / l.generate : c->unit_requests_per_s;
+}
+
+static void ranges(perf_capacity *c, const perf_shape *s, const perf_machine *m, const perf_capacity_ask *q, diag *d) {
+    double slow = at_end(c, s, m, -1, d), fast = at_end(c, s, m, 1, d), each = c->unit.setup.systems;
+    double per = c->units * q->utilisation;
+    c->serve_range = (perf_range){per * slow, c->requests_per_s, per * fast};
+    c->systems_range = (perf_range){c->systems, c->systems, c->systems};
+    if (q->megawatts > 0) return;
+    c->systems_range.low = each * ceil(q->requests_per_s / (fast * q->utilisation));
+    c->systems_range.high = each * ceil(q->requests_per_s / (slow * q->utilisation));
+}
+
 bool perf_capacity_plan(perf_capacity *c, const perf_shape *s, const perf_machine *m, const perf_capacity_ask *q,
                         diag *d) {
     perf_prediction alone = {0};
@@ -74,5 +94,6 @@ bool perf_capacity_plan(perf_capacity *c, const perf_shape *s, const perf_machin
     c->price_usd = m->price_usd.given ? c->systems * m->price_usd.value : 0;
     c->usd_per_hour = m->cost_usd_per_hour.given ? c->systems * m->cost_usd_per_hour.value : 0;
     c->usd_per_mtok = c->usd_per_hour / 3600 / c->tokens_per_s * 1e6;
+    ranges(c, s, m, q, d);
     return true;
 }

@@ -21,6 +21,7 @@ typedef struct {
 typedef struct {
     perf_prediction unit;            /* the batch chosen */
     double unit_requests_per_s;      /* at full use */
+    perf_range systems_range, serve_range; /* with all facts at their ends, the batch and the way to run kept; requests/s of these systems */
     double units, systems, requests_per_s, tokens_per_s;
     double megawatts;                /* what must be there: the systems' most, with PUE; 0 when power is absent */
     double mean_megawatts;           /* what is drawn: busy for `utilisation` of the time, idle for the rest; with PUE */

@@ -354,7 +354,7 @@ static bool predict(perf_prediction *p, const perf_shape *s, const perf_machine 
     if (!load_is_sound(&p->load, s, d) || !machine_is_known(m, &p->load, d)) return false;
     perf_op_list lists[2]; /* filled when they are asked for */
     lists[0].count = lists[1].count = 0;
-    perf_way w = way_of(p, PERF_NOMINAL);
+    perf_way w = way_of(p, load->ends < 0 ? PERF_SLOW : load->ends > 0 ? PERF_FAST : PERF_NOMINAL);
     choice c;
     c.any = false;
     w.lists = lists, w.brief = true;

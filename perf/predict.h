@@ -39,6 +39,7 @@ typedef struct {
     perf_software software;
     double wafer_side;                   /* PEs in a row of a layer's region; 0 = searched */
     double wafer_regions;                /* regions that work at once; 0 = as many as there is room for */
+    int ends;                            /* facts of the machine: 0 as stated, -1 all at their slow end, 1 at their fast end */
 } perf_load;
 
 typedef struct {

@@ -205,7 +205,7 @@ static bool next_line(perf_trace *t, str *line, uint64_t *at, diag *d) {
     }
 }
 
-static bool rewind_trace(perf_trace *t, diag *d) {
+bool perf_trace_rewind(perf_trace *t, diag *d) {
     t->at = t->begin = t->end = 0;
     t->line = t->skipped = 0;
     t->started = false;
@@ -228,7 +228,7 @@ bool perf_trace_next(perf_trace *t, perf_request *r, diag *d) {
 
 static bool look_through(perf_trace *t, diag *d) {
     perf_request r;
-    if (!rewind_trace(t, d))
+    if (!perf_trace_rewind(t, d))
         return t->failed || diag_error_count(d) ? false : diag_error(d, "%s: it is empty", t->path);
     while (perf_trace_next(t, &r, d)) {
         t->requests++;
@@ -243,7 +243,7 @@ static bool look_through(perf_trace *t, diag *d) {
     uint64_t skipped = t->skipped;
     if (skipped)
         diag_warn(d, "%s: %llu rows without prompt or output are passed over", t->path, (unsigned long long)skipped);
-    return rewind_trace(t, d);
+    return perf_trace_rewind(t, d);
 }
 
 bool perf_trace_open(perf_trace *t, arena *a, const char *path, diag *d) {

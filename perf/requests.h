@@ -65,6 +65,7 @@ typedef struct {
 } perf_trace;
 
 bool perf_trace_open(perf_trace *t, arena *a, const char *path, diag *d);
+bool perf_trace_rewind(perf_trace *t, diag *d); /* to its first row again */
 bool perf_trace_next(perf_trace *t, perf_request *r, diag *d); /* false: the end, or t->failed */
 /* Block ids of a request, read again from the file; false: d says why. */
 bool perf_trace_blocks(perf_trace *t, const perf_request *r, uint64_t *ids, size_t max, size_t *count, diag *d);

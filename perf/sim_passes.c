@@ -127,6 +127,8 @@ bool sim_passes_make(sim_passes *t, const perf_shape *s, const perf_machine *m, 
     perf_load l = sim->load;
     perf_prediction p;
     bool wafer = m->class == PERF_WAFER;
+    int ends = l.ends;
+    l.ends = 0; /* the way to run is that of the facts as stated */
     l.batch = sim->batch_max, l.dp = 1, l.prompt_batch = 1;
     l.goal = sim->prefill_replicas > 0 ? PERF_FOR_LATENCY : PERF_FOR_THROUGHPUT; /* apart, prompts come one by one */
     l.systems = wafer ? sim->stages : 0;
@@ -134,7 +136,8 @@ bool sim_passes_make(sim_passes *t, const perf_shape *s, const perf_machine *m, 
     if (!choose_way(&p, s, m, sim, &l, d)) return false;
     l.tp = p.setup.tp, l.pp = p.setup.pp, l.ep = p.setup.ep, l.systems = p.setup.systems, l.wafer_side = p.setup.side;
     *t = (sim_passes){.wafer = wafer, .tp = l.tp, .pp = l.pp, .stages = wafer ? (uint32_t)l.systems : l.pp};
-    t->systems = l.systems;
+    t->systems = l.systems, t->weakest = p.weakest;
+    l.ends = ends;
     if (!t->stages) t->stages = 1;
     t->kv_token_bytes = perf_shape_kv_elems(s) * (l.kv ? l.kv->bits : 16) / 8;
     t->kv_room_tokens = room_of(&p, s, sim, t->kv_token_bytes);

@@ -9,6 +9,7 @@ typedef struct {
     bool wafer;
     uint32_t tp, pp, stages;
     double systems;
+    fact_kind weakest;
     double kv_room_tokens, kv_token_bytes; /* of a replica, beside the weights */
     size_t batches, contexts, prompts;
     double batch[SIM_GRID], context[SIM_GRID], prompt[SIM_GRID], decode_s[SIM_GRID][SIM_GRID], period_s[SIM_GRID],

@@ -52,6 +52,7 @@ void sim_report(const sim_state *s, perf_sim_report *r) {
                            .pp = s->passes.pp,
                            .stages = s->passes.stages,
                            .systems = s->passes.systems,
+                           .weakest = s->passes.weakest,
                            .kv_room_tokens = s->passes.kv_room_tokens};
     r->busy_share = s->replica_count ? s->busy_s / t / (double)s->replica_count / s->passes.stages : 0;
     r->mean_batch = s->replica_count ? s->batch_s / t / (double)s->replica_count : 0;

@@ -82,8 +82,10 @@ typedef struct {
     double kv_room_tokens;              /* of a replica, beside the weights */
     uint32_t tp, pp, stages;
     double systems;                      /* boxes or wafers of a replica */
+    fact_kind weakest;                   /* kind of the weakest fact behind what binds a step of the fullest batch */
     perf_percentiles ttft_s, tpot_s, e2e_s, task_s;
 } perf_sim_report;
 
+/* load.ends: with the machine's facts at their slow or fast ends, the way to run kept: three runs make a range. */
 bool perf_simulate(perf_sim_report *r, const perf_shape *s, const perf_machine *m, const perf_sim *sim, diag *d);
 #endif

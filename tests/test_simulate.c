@@ -68,6 +68,19 @@ static void more_is_never_worse(void **state) {
     assert_true(fast.ttft_s.p50 < slow.ttft_s.p50 && fast.network_share < slow.network_share);
 }
 
+/* The machine's facts at their ends. */
+static void ends(void **state) {
+    fixture *f = *state;
+    perf_sim sim = base;
+    perf_sim_report stated = simulate(f, &sim);
+    sim.load.ends = -1;
+    perf_sim_report slow = simulate(f, &sim);
+    sim.load.ends = 1;
+    perf_sim_report fast = simulate(f, &sim);
+    assert_true(slow.tpot_s.mean >= stated.tpot_s.mean && stated.tpot_s.mean >= fast.tpot_s.mean);
+    assert_true(slow.tpot_s.mean > fast.tpot_s.mean && slow.tp == fast.tp);
+}
+
 static void wrong_questions(void **state) {
     fixture *f = *state;
     perf_shape s = shape(f, "llama-3.1-8b");
@@ -102,6 +115,9 @@ static void capacity(void **state) {
     assert_true(c.unit.tpot_s.value <= 0.02 && c.unit.ttft_s.value <= 1);
     near(c.megawatts, c.systems * 700 * 1.2 / 1e6, 1e-9);
     assert_true(c.mean_megawatts > 0.2 * c.megawatts && c.mean_megawatts < c.megawatts);
+    assert_true(c.systems_range.low <= c.systems && c.systems <= c.systems_range.high);
+    assert_true(c.serve_range.low <= c.requests_per_s && c.requests_per_s <= c.serve_range.high);
+    assert_true(c.serve_range.low < c.serve_range.high);
     near(c.electricity_usd_per_hour, 80 * c.mean_megawatts, 1e-9); /* 1,000 kW at 0.08 */
     near(c.electricity_usd_per_mtok, c.joules_per_token / 3.6e6 * 0.08 * 1e6, 1e-9);
     q.requests_per_s = 0, q.megawatts = c.megawatts * 1.0001;
@@ -122,7 +138,7 @@ static void capacity(void **state) {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 int main(void) {
     unsetenv("INGOT_DATA");
-    const struct CMUnitTest tests[] = {T(nothing_is_lost), T(laws), T(more_is_never_worse), T(wrong_questions),
-                                       T(capacity)};
+    const struct CMUnitTest tests[] = {
+        T(ends), T(nothing_is_lost), T(laws), T(more_is_never_worse), T(wrong_questions), T(capacity)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
