@@ -36,9 +36,11 @@ static void line(const char *machine, const column *c) {
         return;
     }
     const perf_prediction *p = &c->p;
-    printf("%-14s %5.0f %10s %10s %10s %10s %10s %10s %10s  %-9s %s\n", machine, p->setup.systems,
+    char range[40];
+    snprintf(range, sizeof range, "%.3g .. %.3g", p->user_tok_s.low, p->user_tok_s.high);
+    printf("%-14s %5.0f %10s %10s %10s %17s %10s %10s %10s %10s  %-9s %s\n", machine, p->setup.systems,
            cell(t[0], 32, p->ttft_s.value, "s"), cell(t[1], 32, p->tpot_s.value, "s"),
-           cell(t[2], 32, p->user_tok_s.value, ""), cell(t[3], 32, p->total_tok_s.value, ""),
+           cell(t[2], 32, p->user_tok_s.value, ""), range, cell(t[3], 32, p->total_tok_s.value, ""),
            cell(t[4], 32, p->watts.value, "W"), cell(t[5], 32, p->joules_per_token.value, "J"),
            cell(t[6], 32, p->usd_per_mtok.value, ""), perf_limit_name(p->decode.binds, c->m.class),
            fact_kind_name(p->weakest));
@@ -97,8 +99,8 @@ static bool pictures(const predict_args *a, const column *cols, char **names, si
 static void print_table(const perf_shape *s, const predict_args *a, const column *cols, char **names, int count) {
     printf("%s, %lld prompt + %lld generated tokens, batch %lld\n", s->title, (long long)a->prompt,
            (long long)a->generate, (long long)a->batch);
-    printf("%-14s %5s %10s %10s %10s %10s %10s %10s %10s  %-9s %s\n", "machine", "n", "first", "per token",
-           "tok/s user", "tok/s all", "power", "J/token", "USD/Mtok", "bound by", "weakest fact");
+    printf("%-14s %5s %10s %10s %10s %17s %10s %10s %10s %10s  %-9s %s\n", "machine", "n", "first", "per token",
+           "tok/s user", "range of facts", "tok/s all", "power", "J/token", "USD/Mtok", "bound by", "weakest fact");
     for (int i = 0; i < count; i++) line(names[i], &cols[i]);
 }
 

@@ -178,6 +178,7 @@ static void keep(perf_point *out, const perf_prediction *p) {
     out->systems = p->setup.systems, out->memory_share = p->memory_share;
     out->tp = p->setup.tp, out->pp = p->setup.pp, out->ep = p->setup.ep, out->dp = p->setup.dp;
     out->binds = perf_limit_name(p->decode.binds, p->machine->class);
+    out->user = p->user_tok_s, out->all = p->total_tok_s, out->weakest = p->weakest;
 }
 
 static void work(void *arg, int thread, int threads) {
@@ -191,7 +192,7 @@ static void work(void *arg, int thread, int threads) {
         perf_load l = s->load;
         perf_prediction p;
         diag_clear(j->diags[thread]);
-        if (apply(j, i, &l, &m, j->diags[thread]) && perf_predict_point(&p, shape, &m, &l, j->diags[thread]))
+        if (apply(j, i, &l, &m, j->diags[thread]) && perf_predict(&p, shape, &m, &l, j->diags[thread]))
             keep(&s->points[i], &p);
     }
 }

@@ -29,6 +29,8 @@ typedef struct {
     double systems, memory_share;
     uint32_t tp, pp, ep, dp;
     const char *binds;
+    perf_range user, all;                /* of user_tok_s and total_tok_s, by the machine's facts */
+    fact_kind weakest;
 } perf_point;
 
 typedef struct {

@@ -29,7 +29,8 @@ double perf_point_metric(const perf_point *p, const char *metric) {
 void perf_sweep_csv(const perf_sweep *s, strbuf *b) {
     for (size_t i = 0; i < s->axis_count; i++) strbuf_addf(b, "%s,", s->axes[i].name);
     for (size_t i = 0; i < METRICS; i++) strbuf_addf(b, "%s,", metrics[i].name);
-    strbuf_adds(b, "systems,tp,pp,ep,dp,memory_share,bound_by\n");
+    strbuf_adds(b, "systems,tp,pp,ep,dp,memory_share,bound_by,user_tok_s_low,user_tok_s_high,total_tok_s_low,"
+                   "total_tok_s_high,weakest_fact\n");
     for (size_t k = 0; k < s->count; k++) {
         const perf_point *p = &s->points[k];
         for (size_t i = 0; i < s->axis_count; i++) strbuf_addf(b, "%s,", s->axes[i].values[perf_sweep_index(s, k, i)]);
@@ -37,9 +38,10 @@ void perf_sweep_csv(const perf_sweep *s, strbuf *b) {
             if (p->ok) strbuf_addf(b, "%.6g,", metric_at(p, i));
             else strbuf_addc(b, ',');
         if (p->ok)
-            strbuf_addf(b, "%.0f,%u,%u,%u,%u,%.6g,%s\n", p->systems, p->tp, p->pp, p->ep, p->dp, p->memory_share,
-                        p->binds);
-        else strbuf_adds(b, ",,,,,,no prediction\n");
+            strbuf_addf(b, "%.0f,%u,%u,%u,%u,%.6g,%s,%.6g,%.6g,%.6g,%.6g,%s\n", p->systems, p->tp, p->pp, p->ep, p->dp,
+                        p->memory_share, p->binds, p->user.low, p->user.high, p->all.low, p->all.high,
+                        fact_kind_name(p->weakest));
+        else strbuf_adds(b, ",,,,,,no prediction,,,,,\n");
     }
 }
 
@@ -54,8 +56,13 @@ void perf_sweep_json(const perf_sweep *s, strbuf *b) {
         for (size_t i = 0; p->ok && i < METRICS; i++)
             strbuf_addf(b, ", \"%s\": %.9g", metrics[i].name, metric_at(p, i));
         if (p->ok)
-            strbuf_addf(b, ", \"systems\": %.0f, \"tp\": %u, \"pp\": %u, \"ep\": %u, \"dp\": %u, \"bound_by\": \"%s\"}",
-                        p->systems, p->tp, p->pp, p->ep, p->dp, p->binds);
+            strbuf_addf(b,
+                        ", \"systems\": %.0f, \"tp\": %u, \"pp\": %u, \"ep\": %u, \"dp\": %u, \"bound_by\": \"%s\", "
+                        "\"user_tok_s_low\": %.9g, \"user_tok_s_high\": %.9g, \"total_tok_s_low\": %.9g, "
+                        "\"total_tok_s_high\": %.9g, "
+                        "\"weakest_fact\": \"%s\"}",
+                        p->systems, p->tp, p->pp, p->ep, p->dp, p->binds, p->user.low, p->user.high, p->all.low,
+                        p->all.high, fact_kind_name(p->weakest));
         else strbuf_adds(b, ", \"bound_by\": null}");
     }
     strbuf_adds(b, "]\n");
