@@ -2,7 +2,7 @@
 #include "audit/analysis.h"
 #include "base/units.h"
 
-static const audit_facts *choose(const audit_facts *f, size_t n, int64_t wanted, diag *d) {
+const audit_facts *audit_choose_device(const audit_facts *f, size_t n, int64_t wanted, diag *d) {
     const audit_facts *best = NULL;
     char name[32];
     snprintf(name, sizeof name, "%lld", (long long)wanted);
@@ -72,7 +72,7 @@ bool audit_trace(audit_report *r, events *e, const audit_options *o, diag *d) {
     if (!on_host(r, e, o, d)) return false;
     r->facts = audit_facts_of(e, r->a, &r->fact_count, d);
     if (!r->facts) return diag_error_count(d) == 0 && no_device(r, e);
-    if (!(x.f = choose(r->facts, r->fact_count, o->device, d))) return false;
+    if (!(x.f = audit_choose_device(r->facts, r->fact_count, o->device, d))) return false;
     if (!audit_peaks_find(&x.peaks, r->a, e, &e->devices[x.f->index], &o->peaks, d)) return false;
     sampled(&x);
     if (!windows_find(&x) || !place_all(&x) || !split_all(&x)) return false;

@@ -18,6 +18,7 @@
 #include "audit/audit.h"
 #include "audit/facts.h"
 #include "audit/peaks.h"
+#include "audit/ranks.h"
 #include "perf/shape.h"
 #include "perf/format.h"
 
@@ -26,11 +27,13 @@ typedef struct {
     const perf_shape *model;             /* NULL: none */
     const perf_format *weights, *kv;     /* NULL: the model's own; 16 bits */
     double batch, context, tp;           /* sequences decoding per step; tokens kept of each; tensor parallel; 0 = not said */
+    const rank_calls *ranks;             /* of this and the other ranks; NULL: one file only */
     int64_t device;                      /* -1: the busiest */
     bool no_annotations, by_busy;
     size_t rows;                         /* of a table; 0 = 12 */
 } audit_options;
 
 /* `e` gets device events when it has none and the processor is judged in their place. */
+const audit_facts *audit_choose_device(const audit_facts *f, size_t n, int64_t wanted, diag *d); /* -1: the busiest; NULL: told */
 bool audit_trace(audit_report *r, events *e, const audit_options *o, diag *d);
 #endif

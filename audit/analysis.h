@@ -60,6 +60,7 @@ typedef struct {
     int64_t why_ns[WHY_COUNT], name_ns[NAME_KINDS], rejected_ns, roof_unknown_ns;
     const char *module[MODULES_MAX];     /* classes of modules met */
     size_t module_count;
+    int64_t skew_ns;                     /* waiting for slower ranks inside collectives, in the windows; 0 without o->ranks */
     double link_bytes;                   /* over the host link, in the windows */
     double flops, bytes;                 /* of what was placed by shapes, in the windows */
 } analysis;

@@ -56,8 +56,14 @@ static void collectives(analysis *x) {
     audit_evidence(x->r, "collectives: %llu calls, %s, of which %s are not hidden by kernels",
                    (unsigned long long)c->count, ms((double)c->sum_ns).text, ms((double)x->f->comm_exposed_ns).text);
     bus(x);
-    audit_note(x->r, "time in collectives contains waiting for slower ranks: with the other ranks' files their least "
-                     "time is the transfer");
+    if (!x->o->ranks)
+        audit_note(x->r, "time in collectives contains waiting for slower ranks: name the other ranks' files too, and "
+                         "it is told apart");
+    else
+        audit_evidence(x->r,
+                       "over %zu ranks: %s of the collectives' time here is waiting for slower ranks (counted as idle, "
+                       "other); %zu calls had no partner",
+                       x->o->ranks->ranks, ms((double)x->skew_ns).text, x->o->ranks->unmatched);
 }
 
 /* ---- kernels ---- */

@@ -196,12 +196,13 @@ static void dot(const audit_report *r, const frame *f, const audit_row *row, lab
 
 static void axes(const audit_report *r, const frame *f, strbuf *b) {
     double peak = r->peak_flops_per_s, rate = r->memory_bytes_per_s;
-    for (double x = f->x_min; x <= f->x_max * 1.01; x *= 10)
+    for (int i = 0; i <= 6; i++) { /* six decades each way: see roofline() */
+        double x = f->x_min * pow(10, i), y = f->y_max * pow(10, -i);
         strbuf_addf(b, "<path d='M%.1f 20V%d' stroke='#eee'/><text x='%.1f' y='%d' text-anchor='middle'>%g</text>",
                     px(f, x), ROOF_HEIGHT - 44, px(f, x), ROOF_HEIGHT - 26, x);
-    for (double y = f->y_max; y >= f->y_min * 0.99; y /= 10)
         strbuf_addf(b, "<path d='M%d %.1fH%d' stroke='#eee'/><text x='%d' y='%.1f' text-anchor='end'>%s</text>", MARGIN,
                     py(f, y), ROOF_WIDTH - 20, MARGIN - 4, py(f, y) + 4, units_si(y, "").text);
+    }
     strbuf_addf(b, "<path fill='none' stroke='black' stroke-width='2' d='M%.1f %.1fL%.1f %.1fL%.1f %.1f'/>",
                 px(f, fmax(f->x_min, f->y_min / rate)), py(f, fmax(f->x_min, f->y_min / rate) * rate),
                 px(f, peak / rate), py(f, peak), px(f, f->x_max), py(f, peak));

@@ -5,6 +5,7 @@
  * counts. */
 #include "audit/analysis.h"
 #include "base/mem.h"
+#include <stdlib.h>
 
 /* The order; IDLE_HOST is a list of gaps, what nothing covers is IDLE. */
 static const audit_bucket order[] = {AUDIT_COMPUTE,   AUDIT_MEMORY, AUDIT_UNKNOWN,  AUDIT_NETWORK,
@@ -26,18 +27,45 @@ static int list_of(audit_bucket b) {
     return k;
 }
 
+static int by_start(const void *x, const void *y) {
+    const interval *a = x, *b = y;
+    return a->a < b->a ? -1 : a->a > b->a;
+}
+
+/* Collectives whose waiting is known are busy at their end only: the early rank waits first. The k-th call of the
+ * device is the k-th of the ranks' list. */
+static bool fill_network(analysis *x, intervals *out) {
+    const rank_calls *c = x->o->ranks;
+    size_t n = 0;
+    interval *v = arena_push_n(x->a, interval, (c ? c->count : 0) + 1);
+    for (size_t i = 0; v && i < x->e->device_count; i++) {
+        const device_event *ev = &x->e->device[i];
+        if (!analysis_mine(x, i) || x->bucket[i] != AUDIT_NETWORK || n >= c->count) continue;
+        x->skew_ns = ns_add(x->skew_ns, analysis_window(x, ev->start_ns) ? ev->dur_ns - c->least_ns[n] : 0);
+        v[n] = (interval){event_end(ev) - c->least_ns[n], event_end(ev)};
+        n++;
+    }
+    if (v) qsort(v, n, sizeof *v, by_start);
+    for (size_t i = 0; i < n; i++)
+        if (!intervals_add(out, v[i].a, v[i].b)) return false;
+    return v != NULL;
+}
+
 static bool fill(analysis *x, lists *l) {
     int64_t busy_end = INT64_MIN;
+    int network = list_of(AUDIT_NETWORK);
     for (size_t i = 0; i < x->e->device_count; i++) {
         const device_event *ev = &x->e->device[i];
+        int list = list_of((audit_bucket)x->bucket[i]);
         if (!analysis_mine(x, i)) continue;
         bool host = busy_end != INT64_MIN && ev->start_ns > busy_end && ev->launch_ns != EVENTS_NO_TIME &&
                     ev->launch_ns > busy_end;
         if (host && !intervals_add(&l->set[LISTS - 1], busy_end, ev->start_ns)) return false;
-        if (!intervals_add(&l->set[list_of((audit_bucket)x->bucket[i])], ev->start_ns, event_end(ev))) return false;
+        if ((list != network || !x->o->ranks) && !intervals_add(&l->set[list], ev->start_ns, event_end(ev)))
+            return false;
         if (event_end(ev) > busy_end) busy_end = event_end(ev);
     }
-    return true;
+    return !x->o->ranks || fill_network(x, &l->set[network]);
 }
 
 /* Whose moment t is, and until when nothing changes. Moments must not go back. */

@@ -245,6 +245,17 @@ static void host_link(analysis *x) {
                  t - fmin(h, x->r->link_roof_ns) + there, f, "all else as measured");
 }
 
+static void in_step(analysis *x) {
+    char f[200];
+    double wait = fmin((double)x->skew_ns, in(x, AUDIT_IDLE)), t = total(x);
+    if (!x->o->ranks || !(wait > 0)) return;
+    snprintf(f, sizeof f,
+             "T - waiting for slower ranks inside collectives (%.3f ms); no gain for the run when this rank is not the "
+             "slowest's cause",
+             wait / 1e6);
+    what_if_tell(x, "ranks equally loaded", t - wait, t, f, "");
+}
+
 static void network(analysis *x) {
     char f[300];
     double n = in(x, AUDIT_NETWORK), t = total(x),
@@ -299,6 +310,7 @@ void what_ifs_all(analysis *x) {
     kernels(x, &s);
     host_link(x);
     network(x);
+    in_step(x);
     launches(x);
     precision(x);
     if (what_ifs_model(x)) return;

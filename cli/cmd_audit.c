@@ -45,6 +45,7 @@ void cmd_audit_notes(FILE *out) {
         out);
     fputs("\nA trace is a file of the PyTorch profiler (.json, .json.gz), another Chrome trace, or `nsys export --type "
           "sqlite`.\n"
+          "Several traces are ranks of one run: the first is judged, the others tell its waiting from its sending.\n"
           "Exit status: 0 not at the memory wall, 3 at the wall, 4 undecided, 1 unreadable, 2 called wrongly.\n",
           out);
 }
@@ -85,16 +86,38 @@ int audit_present(cli *c, const audit_report *r, const audit_args *a) {
     return ok ? audit_exit_status(r, a->fail_above) : AUDIT_EXIT_UNREADABLE;
 }
 
-static int audit_file(cli *c, const audit_args *a, const char *path) {
+/* The other ranks' files, one after the other: only their collectives are kept. */
+static bool other_ranks(rank_calls *c, cli *cl, const audit_args *a, char **paths, int count) {
+    for (int i = 0; i < count; i++) {
+        arena *own = arena_new(0);
+        events *e = own ? arena_push(own, events) : NULL;
+        rank_calls other;
+        if (!e) return arena_free(own), diag_oom(cl->d, paths[i]);
+        events_init(e, own);
+        bool ok = trace_load(e, paths[i], a->partial, cl->d) && ranks_calls(&other, own, e, a->device, cl->d) &&
+                  ranks_least(c, &other, own, cl->d);
+        events_free(e);
+        arena_free(own);
+        if (!ok) return false;
+    }
+    return true;
+}
+
+static int audit_files(cli *c, const audit_args *a, char **paths, int count) {
     events *e = arena_push(c->memory, events);
     audit_report *r = arena_push(c->memory, audit_report);
     audit_options o;
     perf_shape shape;
-    if (!e || !r) return diag_oom(c->d, path), CLI_FAILED;
+    rank_calls calls;
+    if (!e || !r) return diag_oom(c->d, paths[0]), CLI_FAILED;
     events_init(e, c->memory);
-    audit_report_init(r, c->memory, AUDIT_OF_TRACE, path_base(path));
-    bool ok = options(&o, &shape, c, a) && trace_load(e, path, a->partial, c->d) && audit_trace(r, e, &o, c->d);
-    int status = ok ? audit_present(c, r, a) : AUDIT_EXIT_UNREADABLE;
+    audit_report_init(r, c->memory, AUDIT_OF_TRACE, path_base(paths[0]));
+    bool ok = options(&o, &shape, c, a) && trace_load(e, paths[0], a->partial, c->d);
+    if (ok && count > 1) {
+        ok = ranks_calls(&calls, c->memory, e, a->device, c->d) && other_ranks(&calls, c, a, paths + 1, count - 1);
+        o.ranks = &calls;
+    }
+    int status = ok && audit_trace(r, e, &o, c->d) ? audit_present(c, r, a) : AUDIT_EXIT_UNREADABLE;
     events_free(e);
     return status;
 }
@@ -105,6 +128,6 @@ int cmd_audit(cli *c, int argc, char **argv) {
     bool live = audit_is_live(argc, argv);
     if (!cli_parse(c, argc, argv, &a)) return c->status;
     if (live) return audit_command(c, &a);
-    if (c->arg_count > 1) return cli_usage_error(c, "one trace at a time; a program to run stands behind --");
-    return audit_report_file(c, &a, c->args[0], &status) ? status : audit_file(c, &a, c->args[0]);
+    if (c->arg_count == 1 && audit_report_file(c, &a, c->args[0], &status)) return status;
+    return audit_files(c, &a, c->args, c->arg_count);
 }

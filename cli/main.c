@@ -25,7 +25,7 @@ static const cli_command commands[] = {
      .sub = cmd_machine_commands},
     {"validate", "predictions and simulated cycles against published measurements", "", 0, 0, cmd_validate_options,
      .run = cmd_validate},
-    {"audit", "is a workload stuck at the memory wall, and what would help", "TRACE | -- PROGRAM ARGS", 1, 1 << 20,
+    {"audit", "is a workload stuck at the memory wall, and what would help", "TRACE ... | -- PROGRAM ARGS", 1, 1 << 20,
      cmd_audit_options, .run = cmd_audit, .notes = cmd_audit_notes},
     {"trace", "what a command's programs did on the wafer: events, cycles by line, energy", "-- COMMAND ...", 1, 4096,
      cmd_trace_options, .run = cmd_trace, .notes = cmd_trace_notes},

@@ -457,6 +457,29 @@ static void windows(void **unused) {
     }
 }
 
+/* What a rank spends in a collective beyond the least over the ranks is waiting. */
+static void ranks(void **unused) {
+    (void)unused;
+    world *w = load("[" EVENT("kernel", "gemm", 0, 7, 0, 100, ON(0, 7, 1)) "," EVENT(
+        "kernel", "ncclAllReduce", 0, 8, 100, 100,
+        ON(0, 8, 2)) "," EVENT("kernel", "ncclAllReduce", 0, 8, 200, 20,
+                               ON(0, 8, 3)) "," EVENT("kernel", "ncclOther", 0, 8, 220, 30, ON(0, 8, 4)) "]");
+    world *other = load("[" EVENT("kernel", "gemm", 0, 7, 50, 170, ON(0, 7, 1)) "," EVENT(
+        "kernel", "ncclAllReduce", 0, 8, 170, 30, ON(0, 8, 2)) "," EVENT("kernel", "ncclAllReduce", 0, 8, 200, 40,
+                                                                         ON(0, 8, 3)) "]");
+    rank_calls mine, theirs;
+    assert_true(ranks_calls(&mine, w->a, &w->e, -1, w->d) && ranks_calls(&theirs, other->a, &other->e, -1, other->d));
+    assert_true(ranks_least(&mine, &theirs, w->a, w->d));
+    assert_int_equal(mine.count, 3);
+    assert_int_equal(mine.unmatched, 1);
+    assert_true(audit_trace(&w->r, &w->e, &(audit_options){.device = -1, .ranks = &mine}, w->d));
+    assert_int_equal(w->r.bucket_ns[AUDIT_NETWORK], 80000); /* 30 + 20 + 30 */
+    assert_int_equal(w->r.bucket_ns[AUDIT_IDLE], 70000);
+    assert_int_equal(w->r.total_ns, 250000);
+    close_world(w);
+    close_world(other);
+}
+
 static void annotations(void **unused) {
     (void)unused;
     step_load l;
@@ -661,6 +684,7 @@ int main(void) {
         cmocka_unit_test(processor),
         cmocka_unit_test(windows),
         cmocka_unit_test(annotations),
+        cmocka_unit_test(ranks),
         cmocka_unit_test(deciding),
         cmocka_unit_test(interval_sets),
         cmocka_unit_test(public_verdicts),
