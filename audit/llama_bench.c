@@ -27,6 +27,8 @@ static bool add_test(bench *b, const double v[FIELDS], diag *d) {
         return diag_error(d, "%s: test %zu lacks model_size, n_prompt, n_gen or avg_ts", b->r->input, b->t->count + 1);
     double passes = v[GENERATED] + ceil(v[PROMPT] / ubatch), seconds = tokens / v[RATE];
     double roof_s = passes * v[SIZE] / b->memory_bytes_per_s, u = roof_s / seconds;
+    if (!(seconds < 1e6) || !(roof_s < 1e9))
+        return diag_error(d, "%s: test %zu would have taken over ten days", b->r->input, b->t->count + 1);
     audit_row *row = &b->t->rows[b->t->count++];
     *row = (audit_row){.count = 1, .ns = llround(seconds * 1e9), .bytes = passes * v[SIZE], .roof_ns = roof_s * 1e9};
     row->known_ns = row->ns;

@@ -62,7 +62,7 @@ static bool read_step(const char *phase, const char *name, const json_t *step, c
                      .seconds = report_number(step, "seconds"),
                      .bytes = weights + kv,
                      .flops = report_number(step, "flops")};
-    if (!(c->seconds < 1e9) || isnan(c->bytes) || isnan(c->flops)) return false;
+    if (!(c->seconds < 1e6) || isnan(c->bytes) || isnan(c->flops)) return false;
     double rate = !strcmp(name, "attention") ? l->float_flops : decode ? l->decode_flops : l->prompt_flops;
     c->seconds *= l->ran;
     c->memory_s = c->bytes / l->read;
