@@ -83,11 +83,12 @@ static void placed(analysis *x) {
 static void at_roof(analysis *x) {
     const audit_report *r = x->r;
     if (r->memory_roof_ns > 0)
-        audit_evidence(
-            x->r, "memory-bound kernels take %s; their bytes at the full rate of memory take %s (%.0f %%%s)",
-            ms((double)r->bucket_ns[AUDIT_MEMORY]).text, ms(r->memory_roof_ns).text,
-            percent(r->memory_roof_ns, (double)r->bucket_ns[AUDIT_MEMORY]),
-            x->why_ns[WHY_NAME] || x->why_ns[WHY_BATCH] ? "; those placed by name or batch have no byte count" : "");
+        audit_evidence(x->r, "memory-bound kernels take %s; their bytes at the full rate of memory take %s (%.0f %%%s)",
+                       ms((double)r->bucket_ns[AUDIT_MEMORY]).text, ms(r->memory_roof_ns).text,
+                       percent(r->memory_roof_ns, (double)r->bucket_ns[AUDIT_MEMORY]),
+                       (x->why_ns[WHY_NAME] + x->why_ns[WHY_BATCH]) * 100 > r->bucket_ns[AUDIT_MEMORY]
+                           ? "; those placed by name or batch have no byte count"
+                           : "");
     if (r->compute_roof_ns > 0)
         audit_evidence(x->r, "compute-bound kernels take %s; their arithmetic at the full rate takes %s (%.0f %%)",
                        ms((double)r->bucket_ns[AUDIT_COMPUTE]).text, ms(r->compute_roof_ns).text,

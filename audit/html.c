@@ -38,7 +38,8 @@ static void style(strbuf *b) {
         b,
         "<style>body{font:14px "
         "sans-serif;margin:24px;max-width:1100px;color:#222}table{border-collapse:collapse;margin:6px 0 18px}"
-        "td,th{padding:2px 9px;text-align:right;white-space:nowrap}td:first-child,th:first-child,td.l{text-align:left}"
+        "td,th{padding:2px "
+        "9px;text-align:right;white-space:nowrap}td:first-child,th:first-child,.l{text-align:left!important}"
         "td:first-child{max-width:460px;overflow:hidden;text-overflow:ellipsis}tr:nth-child(even){background:#f6f6f6}"
         "svg text{font:12px sans-serif}.k{display:inline-block;width:11px;height:11px;margin:0 4px 0 14px}"
         "small{color:#666}h1{font-size:21px}h2{font-size:16px;margin:26px 0 6px}.v{padding:10px 14px;border-left:8px "
@@ -93,12 +94,12 @@ static void mark(strbuf *b, double share, const char *name, int y) {
     strbuf_addf(b,
                 "<path d='M%.1f 0V%d' stroke='black' stroke-dasharray='3 2'/><text x='%.1f' y='%d' "
                 "text-anchor='middle'>%s %.0f %%</text>",
-                share * WIDTH, BAR_HEIGHT + 4, fmin(WIDTH - 40, fmax(30, share * WIDTH)), y, name, 100 * share);
+                share * WIDTH, BAR_HEIGHT + 4, fmin(WIDTH - 40, fmax(40, share * WIDTH)), y, name, 100 * share);
 }
 
 static void buckets(const audit_report *r, strbuf *b) {
     double x = 0;
-    strbuf_addf(b, "<h2>Where the time goes</h2>\n<svg width='%d' height='%d'>", WIDTH + 2, BAR_HEIGHT + 54);
+    strbuf_addf(b, "<h2>Where the time goes</h2>\n<svg width='%d' height='%d'>", WIDTH + 20, BAR_HEIGHT + 54);
     for (audit_bucket k = 0; k < AUDIT_BUCKETS; k++) {
         strbuf_addf(b, "<rect x='%.1f' y='0' width='%.2f' height='%d' fill='%s'><title>%s: %s</title></rect>", x,
                     r->share[k] * WIDTH, BAR_HEIGHT, audit_bucket_colour(k), audit_bucket_name(k, r->kind),
@@ -223,7 +224,7 @@ static const audit_table *plot_table(const audit_report *r) {
         int64_t ns = 0;
         for (size_t k = 0; k < r->tables[i].count; k++)
             ns = ns_add(ns, plotted(&r->tables[i].rows[k]) ? r->tables[i].rows[k].ns : 0);
-        if (!strcmp(r->tables[i].unit, "operator")) ns += ns / 10;
+        if (!strcmp(r->tables[i].unit, "operator")) ns = ns_add(ns, ns); /* operators rather than modules */
         if (strcmp(r->tables[i].title, "By kind of kernel") && ns > most) most = ns, best = &r->tables[i];
     }
     return best;
