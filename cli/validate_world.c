@@ -57,8 +57,8 @@ static void summaries(const perf_validation *v, double *room) {
             for (size_t k = 0; k < i && !seen; k++) seen = v->rows[k].set == set && same_group(&v->rows[k], j);
             if (!seen) summary_line(j->group, j->machine, j->metric, set, errors_of(v, j, NULL, set, room));
         }
-    static const char *const groups[] = {"operation", "serving", "published"};
-    for (size_t g = 0; g < 3; g++) {
+    static const char *const groups[] = {"operation", "serving", "queues", "published"};
+    for (size_t g = 0; g < 4; g++) {
         errors e = errors_of(v, NULL, groups[g], ROW_TEST, room);
         if (e.count) summary_line(groups[g], "ALL", "", ROW_TEST, e);
     }

@@ -34,7 +34,8 @@ bool perf_sim_option(perf_sim *s, const char *name, double v) {
                 {"in-flight", &s->in_flight},
                 {"chunks", &s->chunks},
                 {"ttft", &s->ttft_limit_s},
-                {"tpot", &s->tpot_limit_s}};
+                {"tpot", &s->tpot_limit_s},
+                {"slowdown", &s->load.software.slowdown}};
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
         if (!strcmp(rows[i].name, name)) return *rows[i].to = v, true;
     if (!(v >= 0 && v <= 1e15)) return false;

@@ -13,7 +13,7 @@
  */
 #ifndef INGOT_PERF_VALIDATE_H
 #define INGOT_PERF_VALIDATE_H
-#include "perf/predict.h"
+#include "perf/simulate.h"
 
 typedef enum { ROW_TEST, ROW_CALIBRATION, ROW_OUT } perf_row_set;
 
@@ -59,5 +59,14 @@ perf_judge *perf_judge_new(arena *a, diag *d);
 /* Fills all but file, id and the split: ROW_CALIBRATION here means "constants are fitted to rows of this kind". */
 void perf_judge_op(perf_judge *j, const perf_csv_row *r, perf_judged *out);
 void perf_judge_inference(perf_judge *j, const perf_csv_row *r, perf_judged *out);
+/* validate_queues.c: a closed loop on a simulated replica; rows of one run follow each other, `last` keeps it. */
+typedef struct {
+    const perf_shape *shape;             /* NULL: nothing kept */
+    double users, prompt, generate;
+    bool ok;
+    perf_sim_report report;
+} perf_judged_run;
+void perf_judge_queue(perf_judged_run *last, const perf_shape *s, const perf_machine *m, const perf_load *l, const perf_csv_row *r,
+                      perf_judged *out);
 void perf_judge_published(perf_judge *j, const perf_csv_row *r, perf_judged *out);
 #endif

@@ -48,6 +48,7 @@ static const alias models[] = {{"llama2-7b", "llama-2-7b"},
                                {"gpt-oss-20b", "gpt-oss-20b"},
                                {"deepseek-r1", "deepseek-r1"},
                                {"deepseek-v3", "deepseek-v3"},
+                               {"glm-5-fp8", "glm-5"},
                                {0}};
 /* Programs of product rates and of kernels on wafers, as the published rows call them. */
 static const alias programs[] = {{"Llama 3.1 8B", "llama-3.1-8b"},
@@ -92,6 +93,7 @@ struct perf_judge {
         perf_shape s;
     } shapes[CACHE];
     size_t machine_count, shape_count;
+    perf_judged_run run; /* the last one simulated */
 };
 
 perf_judge *perf_judge_new(arena *a, diag *d) {
@@ -234,7 +236,7 @@ static const struct {
 } origins[] = {
     {"splitwise-sim", "", "splitwise-2023"},      {"LLM-Inference-Bench", "TensorRT-LLM", "trtllm-2024"},
     {"LLM-Inference-Bench", "vLLM", "vllm-2024"}, {"LLM-Inference-Bench", "Deepspeed-MII", "mii-2024"},
-    {"TensorRT-LLM docs", "", "trtllm-2025"},
+    {"TensorRT-LLM docs", "", "trtllm-2025"},     {"InferenceX", "serving-vllm", "vllm-2024"},
 };
 
 static const char *software_of(const perf_csv_row *r) {
@@ -255,9 +257,7 @@ static const char *inference_refused(const perf_csv_row *r) {
     if (str_starts(scenario, STR("api-")))
         return "seen through a public API: devices, load and software are not stated";
     if (str_starts(scenario, STR("mlperf"))) return "input lengths are not in the logs";
-    if (str_is(scenario, "serving-vllm"))
-        return "closed loop with queueing of other lengths than stated per request: needs the serving simulation";
-    if (str_starts(scenario, STR("pd"))) return "prefill and decode on separate devices: needs the serving simulation";
+    if (str_starts(scenario, STR("pd"))) return "prefill and decode on separate devices: their split and network are not stated";
     if (str_starts(m, STR("MI300X"))) return "2024 software far below the hardware (data/validation/README.md)";
     if (str_starts(m, STR("Inferentia2")) || str_starts(m, STR("Trainium1")))
         return "no machine file: its memory rate is not in our facts";
@@ -311,8 +311,9 @@ void perf_judge_inference(perf_judge *j, const perf_csv_row *r, perf_judged *o) 
     o->group = "serving";
     o->machine = mn ? mn : perf_cell_text(r, "machine");
     o->metric = perf_cell_text(r, "metric");
-    o->what = arena_printf(j->a, "%s %s %s b%s %s+%s", perf_cell_text(r, "model"), perf_cell_text(r, "dtype"),
-                           perf_cell_text(r, "parallel"), perf_cell_text(r, "batch"), perf_cell_text(r, "input_len"),
+    bool loop = perf_cell(r, "concurrency").n > 0;
+    o->what = arena_printf(j->a, "%s %s %s %s%s %s+%s", perf_cell_text(r, "model"), perf_cell_text(r, "dtype"),
+                           perf_cell_text(r, "parallel"), loop ? "users " : "b", perf_cell_text(r, loop ? "concurrency" : "batch"), perf_cell_text(r, "input_len"),
                            perf_cell_text(r, "output_len"));
     o->published = perf_cell_number(r, "value");
     o->unit = perf_cell_text(r, "unit");
@@ -336,6 +337,14 @@ void perf_judge_inference(perf_judge *j, const perf_csv_row *r, perf_judged *o) 
     m.accelerators.value = m.accelerators.low = m.accelerators.high = count;
     parallel_of(&l, perf_cell(r, "parallel"));
     if (l.tp > count) return out(o, "its parallelism is not of devices");
+    if (str_is(perf_cell(r, "scenario"), "serving-vllm")) {
+        l.systems = 0, l.batch = l.prompt_batch = 1;
+        perf_machine *kept = arena_push(j->a, perf_machine);
+        if (!kept) return out(o, "out of memory");
+        *kept = m;
+        perf_judge_queue(&j->run, s, kept, &l, r, o);
+        return;
+    }
     perf_prediction p;
     diag *quiet = diag_new();
     bool ok = quiet && (str_is(perf_cell(r, "scenario"), "offline-max") ? predict_fullest(&p, s, &m, &l)
@@ -456,17 +465,17 @@ static void judge_rate(perf_judge *j, const perf_csv_row *r, perf_judged *o) {
     else out(o, "prompt length is not stated, or network and queue are most of it");
 }
 
-static const char *published_refused(const char *file, str use) {
+static const char *published_refused(const char *name, str use) {
     if (!str_starts(use, STR("validate"))) return "not marked for validation";
     static const struct {
-        const char *file, *reason;
+        const char *name, *reason;
     } files[] = {{"wse_reduce", "cycles of kernels: `ingot validate --cycles` runs them on the simulator"},
                  {"waferllm_gem", "cycles of single kernels; grids are not in the table, or ratios of two kernels"},
                  {"wse_apps", "no language model: stencils, solvers and their kernels"},
                  {"energy_yield", "facts that the machine files take over, or programs that are no language model"},
                  {"weight_streaming", "training clusters, and facts that the machine files take over"}};
     for (size_t i = 0; i < sizeof files / sizeof *files; i++)
-        if (!strncmp(file, files[i].file, strlen(files[i].file))) return files[i].reason;
+        if (!strncmp(name, files[i].name, strlen(files[i].name))) return files[i].reason;
     return NULL;
 }
 
