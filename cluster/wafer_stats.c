@@ -1,8 +1,7 @@
 /* What a call took: the machine's counters before and after, and the programs' own counters by phase. */
 #include "cluster/wafer_internal.h"
 
-static uint32_t bytes_of(const isa_wafer *machine, const isa_program *p) {
-    (void)machine;
+static uint32_t bytes_of(const isa_program *p) {
     return 2 * (p->used_words + (uint32_t)p->stack_words) + p->code_bytes;
 }
 
@@ -11,7 +10,7 @@ void wafer_measure_programs(wafer *w) {
     for (uint32_t pe = 0; pe < w->image->width * w->image->height; pe++) {
         const isa_program *p = &w->image->programs[w->image->tiles[pe].program];
         bool is_head = !w->plan.streamed && pe / w->image->width >= head;
-        uint32_t bytes = bytes_of(&w->machine, p), *most = is_head ? &w->stats.head_bytes : &w->stats.layer_bytes;
+        uint32_t bytes = bytes_of(p), *most = is_head ? &w->stats.head_bytes : &w->stats.layer_bytes;
         if (bytes > *most) *most = bytes;
         if (p->code_bytes > w->stats.code_bytes[is_head]) w->stats.code_bytes[is_head] = p->code_bytes;
     }

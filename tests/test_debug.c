@@ -2,23 +2,12 @@
  * and do hostile types of variables do no harm? Programs with microthreads, calls and streams, both generations. */
 #include "base/mem.h"
 #include "base/rng.h"
-#include "csl/csl.h"
 #include "debug/internal.h"
 #include "wse/debug.h"
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdio.h>
-
-#include <cmocka.h>
+#include "tests/program_help.h"
 
 enum { STOPS = 5, CYCLES = 3000, HOSTILE_ROUNDS = 3000 };
 static const uint64_t stops[STOPS] = {3, 40, 173, 600, CYCLES};
-
-typedef struct {
-    const char *path;
-    csl_param params[4];
-    uint32_t param_count;
-} program;
 
 static const program programs[] = {
     {"tests/csl_bench/stream.csl", {{"width", 5}, {"height", 3}, {"rounds", 3}, {"length", 20}}, 4},
@@ -28,28 +17,6 @@ static const program programs[] = {
     {"tests/csl/fabric_pair.csl", {{0}}, 0},
 };
 enum { PROGRAMS = sizeof programs / sizeof *programs };
-
-typedef struct {
-    isa_wafer wafer;
-    isa_image *image;
-    diag *d;
-} loaded;
-
-static loaded load(const program *p, int arch) {
-    loaded l = {.d = diag_new()};
-    char machine[64];
-    snprintf(machine, sizeof machine, "data/machines/wse%d.json", arch);
-    if (!isa_wafer_read(&l.wafer, machine, "vendor-sim", l.d)) fail_msg("%s", diag_text(l.d));
-    csl_options o = {
-        .arch = l.wafer.arch, .wafer = &l.wafer, .library = "lib", .params = p->params, .param_count = p->param_count};
-    if (!(l.image = csl_compile(p->path, &o, l.d))) fail_msg("%s", diag_text(l.d));
-    return l;
-}
-
-static void unload(loaded *l) {
-    isa_image_free(l->image);
-    diag_free(l->d);
-}
 
 /* As the host would: the exported function of each PE that has one. */
 static void launch(wse *m, const isa_image *image) {

@@ -2,22 +2,11 @@
  * and does a machine restored from a checkpoint go on as if nothing had happened? Real programs, both generations,
  * stops at cycles where microthreads are alive and wavelets are on their way. */
 #include "base/mem.h"
-#include "csl/csl.h"
 #include "wse/wse.h"
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdio.h>
+#include "tests/program_help.h"
 
-#include <cmocka.h>
-
-enum { STOPS = 6, PARAMS = 5 };
+enum { STOPS = 6 };
 static const uint64_t stops[STOPS] = {1, 37, 150, 401, 1000, 100000};
-
-typedef struct {
-    const char *path;
-    csl_param params[PARAMS];
-    uint32_t param_count;
-} program;
 
 #define SIZE(w, h)                                                                                                     \
     {"width", w}, { "height", h }
@@ -34,27 +23,6 @@ static const program programs[] = {
     {"tests/csl_bench/relay.csl", {SIZE(10, 7), {"rounds", 3}, {"length", 30}, {"kind", 0}}, 5},
 };
 enum { PROGRAMS = sizeof programs / sizeof *programs };
-
-typedef struct {
-    isa_wafer wafer;
-    isa_image *image;
-    diag *d;
-} loaded;
-
-static loaded load(const program *p, int arch) {
-    loaded l = {.d = diag_new()};
-    char machine[64];
-    snprintf(machine, sizeof machine, "data/machines/wse%d.json", arch);
-    if (!isa_wafer_read(&l.wafer, machine, "vendor-sim", l.d)) fail_msg("%s", diag_text(l.d));
-    csl_options o = {
-        .arch = l.wafer.arch, .wafer = &l.wafer, .library = "lib", .params = p->params, .param_count = p->param_count};
-    if (!(l.image = csl_compile(p->path, &o, l.d))) fail_msg("%s", diag_text(l.d));
-    return l;
-}
-static void unload(loaded *l) {
-    isa_image_free(l->image);
-    diag_free(l->d);
-}
 
 typedef struct {
     uint64_t hash[STOPS], cycle[STOPS];
