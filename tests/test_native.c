@@ -257,6 +257,35 @@ static void two_models_at_once(void **state) {
     diag_free(d);
 }
 
+/* Passes with panels from the cache leave nothing behind: neither in what follows nor in the profile. */
+static void hot_passes_leave_no_trace(void **state) {
+    (void)state;
+    char path[PATH_BYTES];
+    open_model(path, 0, "Q8_0");
+    diag *d = diag_new();
+    session s;
+    if (!session_open(&s, &(session_options){.model_path = path, .threads = 2}, d)) fail_msg("%s", diag_text(d));
+    uint32_t vocab = s.model->config.vocab;
+    float *cold = mem_alloc_n(vocab, sizeof *cold);
+    int32_t ids[8];
+    for (int i = 0; i < 8; i++) ids[i] = token_at(vocab, i);
+    assert_true(native_forward(s.native, ids, 8, s.logits, d));
+    memcpy(cold, s.logits, vocab * sizeof *cold);
+    native_profile before = *native_get_profile(s.native);
+    native_rewind(s.native, 0);
+    native_set_hot(s.native, true);
+    assert_true(native_forward(s.native, ids, 8, s.logits, d));
+    assert_memory_not_equal(cold, s.logits, vocab * sizeof *cold); /* wrong numbers, as is meant */
+    assert_memory_equal(&before, native_get_profile(s.native), sizeof before);
+    native_rewind(s.native, 0);
+    native_set_hot(s.native, false);
+    assert_true(native_forward(s.native, ids, 8, s.logits, d));
+    assert_memory_equal(cold, s.logits, vocab * sizeof *cold);
+    mem_free(cold);
+    session_close(&s);
+    diag_free(d);
+}
+
 static void flip_byte(const char *path, long from_end) {
     FILE *f = fopen(path, "r+b");
     assert_non_null(f);
@@ -334,6 +363,7 @@ int main(void) {
         cmocka_unit_test(half_precision_cache_is_close),
         cmocka_unit_test(threads_and_streaming_change_no_bit),
         cmocka_unit_test(two_models_at_once),
+        cmocka_unit_test(hot_passes_leave_no_trace),
         cmocka_unit_test(a_changed_file_is_an_error),
         cmocka_unit_test(a_file_cut_short_under_the_engine_is_an_error),
     };
