@@ -80,11 +80,18 @@ static const char *by_operator(analysis *x, size_t i, size_t *key) {
     return op == EVENTS_NO_ID ? "(no operator in the trace)" : events_text_of(x->e, x->e->op[op].name).p;
 }
 
+/* "nn.Module: Linear_12" without its first word. */
+static str module_name(const analysis *x, uint32_t text) {
+    str name = events_text_of(x->e, text), prefix = STR("nn.Module: ");
+    if (!str_starts(name, prefix)) return name;
+    return (str){name.p + prefix.n, name.n - prefix.n};
+}
+
 static const char *by_layer(analysis *x, size_t i, size_t *key) {
     uint64_t op = x->e->device[i].op;
     uint32_t layer = op == EVENTS_NO_ID ? EVENTS_NONE : x->e->op[op].layer;
     *key = layer == EVENTS_NONE ? x->e->text_count : layer;
-    return layer == EVENTS_NONE ? "(outside layers)" : events_text_of(x->e, layer).p + strlen("nn.Module: ");
+    return layer == EVENTS_NONE ? "(outside layers)" : module_name(x, layer).p;
 }
 
 /* "nn.Module: Linear_12" -> Linear, all of them together. */
@@ -93,8 +100,7 @@ static const char *by_module(analysis *x, size_t i, size_t *key) {
     uint32_t module = op == EVENTS_NO_ID ? EVENTS_NONE : x->e->op[op].module;
     *key = x->e->text_count;
     if (module == EVENTS_NONE) return "(outside modules)";
-    str name = events_text_of(x->e, module);
-    name.p += strlen("nn.Module: "), name.n -= strlen("nn.Module: ");
+    str name = module_name(x, module);
     while (name.n && isdigit((unsigned char)name.p[name.n - 1])) name.n--;
     if (name.n && name.p[name.n - 1] == '_') name.n--;
     for (size_t k = 0; k < x->module_count; k++)
