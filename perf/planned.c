@@ -4,7 +4,8 @@
 #include "llm/model.h"
 #include <math.h>
 
-/* A model without weights: what a plan looks at. Plain families only; norms, rope and activation as llama's or gpt2's. */
+/* A model without weights: what a plan looks at. Plain families only; norms, rope and activation as llama's or gpt2's.
+ */
 static bool model_of(llm_model *m, arena *a, const perf_shape *s, diag *d) {
     if (s->moe_layers || s->kv_lora)
         return diag_error(d, "%s: kernels/ has none for %s", s->name, s->moe_layers ? "experts" : "latent attention");
@@ -63,7 +64,8 @@ bool perf_plan(perf_planned *out, arena *a, const perf_shape *s, const perf_mach
 void perf_planned_text(const perf_planned *p, strbuf *b) {
     const plan *q = &p->plan;
     strbuf_addf(b,
-                "kernels/ by plan           %.4g tokens/s, first token after %s: %.0f cycles a token at %s\n                           %u wafer%s, a layer on %u x %u PEs; `ingot plan` has "
+                "kernels/ by plan           %.4g tokens/s, first token after %s: %.0f cycles a token at %s\n           "
+                "                %u wafer%s, a layer on %u x %u PEs; `ingot plan` has "
                 "more\n",
                 p->user_tok_s, units_seconds(p->ttft_s).text, p->token_cycles, units_si(p->clock_hz, "Hz").text,
                 q->wafer_count, q->wafer_count == 1 ? "" : "s", q->width, q->rows);

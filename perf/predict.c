@@ -16,6 +16,7 @@ static bool load_is_sound(const perf_load *l, const perf_shape *s, diag *d) {
     if (l->draft_tokens != 0 && !(l->draft_tokens > 0 && l->draft_tokens <= 64 && l->accepted >= 0 && l->accepted < 1 &&
                                   l->draft_cost >= 0 && l->draft_cost <= 1))
         return diag_error(d, "speculation: 1 to 64 drafted tokens, a share accepted in 0 .. 1 and a cost in 0 .. 1");
+    if (l->pp > s->layers) return diag_error(d, "%s has %u layers: %u stages are more", s->name, s->layers, l->pp);
     if (!(l->systems >= 0 && l->systems <= SYSTEMS_MAX)) return diag_error(d, "systems must be 0 to %d", SYSTEMS_MAX);
     if (s->context && l->prompt + l->generate > s->context)
         diag_warn(d, "%s was made for %u tokens of context; %.0f are asked for", s->name, s->context,

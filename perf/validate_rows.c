@@ -49,6 +49,7 @@ static const alias models[] = {{"llama2-7b", "llama-2-7b"},
                                {"deepseek-r1", "deepseek-r1"},
                                {"deepseek-v3", "deepseek-v3"},
                                {"glm-5-fp8", "glm-5"},
+                               {"minimax-m2.5", "minimax-m2.5"},
                                {0}};
 /* Programs of product rates and of kernels on wafers, as the published rows call them. */
 static const alias programs[] = {{"Llama 3.1 8B", "llama-3.1-8b"},
