@@ -101,7 +101,7 @@ typedef struct {
     const char *key;
     size_t n, offset;
 } field;
-#define FIELD(name, text) {text, sizeof text - 1, offsetof(scan_event, name)},
+#define FIELD(name, text) {(text), sizeof(text) - 1, offsetof(scan_event, name)},
 static const field fields[] = {SCAN_FIELDS(FIELD)};
 static const field args[] = {SCAN_ARGS(FIELD)};
 #undef FIELD
