@@ -5,8 +5,9 @@
  *     host_child_go(&c);                                     // until then it stands before its first instruction
  *     while (!host_child_wait(&c, 0.01)) look_at(c.pid);
  *
- * Standard streams are the caller's. What the terminal sends (Ctrl-C) reaches the command by itself; TERM, HUP, and what others send to
- * this process only, are passed on. The third one kills. Signals stay blocked from start to host_child_end.
+ * Standard streams are the caller's. What the terminal sends (Ctrl-C) reaches the command by itself; TERM, HUP, and
+ * what others send to this process only, are passed on. The third one kills. Signals stay blocked from start to
+ * host_child_end.
  */
 #ifndef INGOT_AUDIT_HOST_CHILD_H
 #define INGOT_AUDIT_HOST_CHILD_H
@@ -17,12 +18,12 @@
 
 typedef struct {
     pid_t pid;
-    int gate;               /* closing it lets the command go */
-    int status;             /* as of waitpid */
-    int passed_on;          /* signals */
+    int gate;      /* closing it lets the command go */
+    int status;    /* as of waitpid */
+    int passed_on; /* signals */
     bool ended;
-    double start_s, end_s;  /* clock_seconds */
-    struct rusage usage;    /* of the command and of the children that it waited for */
+    double start_s, end_s; /* clock_seconds */
+    struct rusage usage;   /* of the command and of the children that it waited for */
     sigset_t before;
 } host_child;
 

@@ -1,7 +1,8 @@
 /* Counters of the kernel and of the processor over a command and all that it starts (perf_event_open).
  *
- * The processor's own are often not to be had: in virtual machines, in containers, or where kernel.perf_event_paranoid forbids them. Each
- * says by name why it is missing. The clock is the kernel's and works nearly everywhere; unlike /proc it is exact at any moment.
+ * The processor's own are often not to be had: in virtual machines, in containers, or where kernel.perf_event_paranoid
+ * forbids them. Each says by name why it is missing. The clock is the kernel's and works nearly everywhere; unlike
+ * /proc it is exact at any moment.
  *
  *     host_counters c;
  *     host_counters_open(&c, pid);              // before the command runs: what it starts is counted with it
@@ -39,15 +40,16 @@ typedef struct {
 
 void host_counters_open(host_counters *c, pid_t pid);
 void host_counters_close(host_counters *c);
-double host_counter_read(const host_counters *c, host_counter which); /* NAN: missing. Scaled when it shared its register */
+double host_counter_read(const host_counters *c,
+                         host_counter which); /* NAN: missing. Scaled when it shared its register */
 host_counts host_counters_read(const host_counters *c);
 bool host_counters_hardware(const host_counters *c); /* cycles at least */
 const char *host_counter_name(host_counter which);
 /* "cycles: not supported by this processor or virtual machine; ..." of the hardware's; "" when all are there. */
 void host_counters_missing(const host_counters *c, strbuf *out);
 
-/* Share of the processor time that waited for memory, by what is there, best first: top-down; stalls on memory; misses x line / rate
- * (at least) up to all stalls of the back end (at most). false: not enough counters. lo <= best <= hi. */
+/* Share of the processor time that waited for memory, by what is there, best first: top-down; stalls on memory; misses
+ * x line / rate (at least) up to all stalls of the back end (at most). false: not enough counters. lo <= best <= hi. */
 typedef struct {
     double lo, best, hi;
     const char *method;

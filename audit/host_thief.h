@@ -1,10 +1,10 @@
 /* The bandwidth thief: what becomes of a program when a reader beside it takes memory bandwidth away?
  *
- * A program that waits for memory all of the time slows down as a reader of ours does, one that never waits as much as multiply-adds in
- * registers do; one in between waits for memory in proportion:
- *     share(level) = (program - arithmetic) / (reader - arithmetic)          each: time beside the thief / time alone
- * at the thief's half and full rate, the full one counted twice; time is processor time. It is the experiment "widen the road", backwards. It
- * needs a program that does the same work each time it is run, a processor for the thief, and processors that share a limit: on machines
+ * A program that waits for memory all of the time slows down as a reader of ours does, one that never waits as much as
+ * multiply-adds in registers do; one in between waits for memory in proportion: share(level) = (program - arithmetic) /
+ * (reader - arithmetic)          each: time beside the thief / time alone at the thief's half and full rate, the full
+ * one counted twice; time is processor time. It is the experiment "widen the road", backwards. It needs a program that
+ * does the same work each time it is run, a processor for the thief, and processors that share a limit: on machines
  * where one core cannot take anything from another it has no power, and says so.
  */
 #ifndef INGOT_AUDIT_HOST_THIEF_H
@@ -30,8 +30,8 @@ typedef struct {
     char reason[200];
 } thief_result;
 
-/* Runs the command 3 x `runs` times: alone, beside the thief at half rate and at full rate, in turn. false: it failed or could not be
- * started, or memory ran out (told). What keeps the experiment from answering is in `refused`. */
+/* Runs the command 3 x `runs` times: alone, beside the thief at half rate and at full rate, in turn. false: it failed
+ * or could not be started, or memory ran out (told). What keeps the experiment from answering is in `refused`. */
 bool host_thief_run(char *const argv[], int runs, size_t set_bytes, thief_result *out, diag *d);
 /* The share from the levels, and its error from the spread; sets `refused` when there is no power. */
 void thief_judge(thief_result *t);

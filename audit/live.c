@@ -77,7 +77,7 @@ static bool watch(live_run *run, host_child *c, const audit_live_options *o, boo
 
 /* Programs move data as sums or as several streams do; which is faster depends on the machine. */
 static bool roof_of(int threads, size_t set_bytes, roof_rate *out, diag *d) {
-    roof_rate triad;
+    roof_rate triad = {0};
     pool *p = pool_new(threads, d);
     bool ok =
         p && roof_memory(p, ROOF_READ, set_bytes, 0.2, out, d) && roof_memory(p, ROOF_TRIAD, set_bytes, 0.2, &triad, d);

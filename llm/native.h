@@ -32,9 +32,9 @@ void native_free(native *n);
 /* Appends tokens to the context. `logits` may be NULL. On failure the context is as before. */
 bool native_forward(native *n, const int32_t *ids, size_t count, float *logits, diag *d);
 void native_rewind(native *n, uint32_t position); /* forget all tokens from `position` on */
-/* Hot: every matrix reads a few of its panels, which stay in the second-level cache, again and again: the same instructions, wrong
- * numbers. What a pass then takes less is what it waited for weights (docs/audit-host.md). Resident weights only; such passes do not
- * count in the profile. */
+/* Hot: every matrix reads a few of its panels, which stay in the second-level cache, again and again: the same
+ * instructions, wrong numbers. What a pass then takes less is what it waited for weights (docs/audit-host.md).
+ * Resident weights only; such passes do not count in the profile. */
 void native_set_hot(native *n, bool hot);
 uint32_t native_position(const native *n);
 uint32_t native_context(const native *n);
@@ -51,7 +51,7 @@ typedef struct {
 typedef struct {
     native_cost prompt[STEP_COUNT], decode[STEP_COUNT]; /* passes of more than one token; of one */
     uint64_t prompt_tokens, decode_tokens;
-    double queued_seconds;                            /* thread 0 was ready, but other programs had its processor: in the times above */
+    double queued_seconds;   /* thread 0 was ready, but others had its processor: in the times above */
 } native_profile;
 const native_profile *native_get_profile(const native *n);
 const char *native_step_name(native_step s);

@@ -6,7 +6,7 @@
 /* JSON of a machine file (docs/machines.md) into *out. `threads` 0 = all CPUs. */
 bool perf_measure_host(strbuf *out, int threads, diag *d);
 
-/* Chains of f32 multiply-adds in registers, `rounds` times PERF_MULTIPLY_ADDS_FLOPS flops: the peak of one processor. */
+/* Chains of f32 multiply-adds in registers, `rounds` times PERF_MULTIPLY_ADDS_FLOPS flops: the peak of a processor. */
 enum { PERF_MULTIPLY_ADDS_FLOPS = 384 };
 float perf_multiply_adds(size_t rounds);
 #endif

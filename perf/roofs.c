@@ -125,11 +125,11 @@ __attribute__((target_clones("avx512f", "avx2", "default") FAST)) static void tr
 /* One piece of a thread's part: `begin` and `n` are within each of the arrays of the pattern. Returns bytes moved. */
 static size_t piece(measuring *m, uint8_t *part, size_t array, size_t begin, size_t n, int thread) {
     uint8_t *a = part + begin;
-    float *to = (float *)a;
+    float *to = (void *)a;
     size_t floats = n / sizeof *to;
     switch (m->pattern) {
-    case ROOF_COPY: return copy_part((lanes *)to, (lanes *)(a + array), floats), 2 * n;
-    case ROOF_TRIAD: return triad_part(to, (float *)(a + array), (float *)(a + 2 * array), floats), 3 * n;
+    case ROOF_COPY: return copy_part((void *)to, (void *)(a + array), floats), 2 * n;
+    case ROOF_TRIAD: return triad_part(to, (void *)(a + array), (void *)(a + 2 * array), floats), 3 * n;
     default: m->sinks[thread] += read_part(to, floats) > 0; return n;
     }
 }
@@ -284,7 +284,7 @@ static bool memory_rows(pool *p, const host_caches *c, strbuf *out, diag *d) {
         if (sets[i].bytes == 0) continue;
         strbuf_addf(out, "  %-7s %9s", sets[i].level, units_bytes((double)sets[i].bytes).text);
         for (roof_pattern k = ROOF_READ; k < ROOF_PATTERNS; k++) {
-            roof_rate r;
+            roof_rate r = {0};
             if (!roof_memory(p, k, sets[i].bytes, 0.25, &r, d)) return false;
             strbuf_addf(out, "   %s %6.1f GB/s +-%2.0f %%", roof_pattern_name(k), r.median / 1e9, 50 * r.spread);
         }
