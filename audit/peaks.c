@@ -89,7 +89,7 @@ static event_device alike(const events *e, const event_device *dev) {
 static bool from_trace(audit_peaks *p, arena *a, const events *e, const event_device *dev, diag *d) {
     facts f;
     json_t *root = devices_of(&f, a, d), *row;
-    str name = dev->name == EVENTS_NONE ? (str){0} : events_text_of(e, dev->name);
+    str name = dev->name == EVENTS_NONE ? STR("") : events_text_of(e, dev->name);
     size_t i;
     bool ok = root != NULL;
     json_array_foreach(json_object_get(root, "devices"), i, row) {

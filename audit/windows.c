@@ -25,7 +25,7 @@ static double number_after(str s, size_t from, const char *word, size_t *at) {
 /* vLLM: execute_T_context_n(sqAskB...)_generation_m(sqCskD...), or execute_context_n(A_...)_generation_m(C): sq new
  * tokens, sk tokens attended to, both summed over sequences. */
 static bool parse_execute(step_load *l, str s) {
-    size_t context, generation;
+    size_t context = 0, generation = 0;
     double n = number_after(s, 0, "context_", &context), m = number_after(s, 0, "generation_", &generation);
     if (n < 0 || m < 0) return false;
     l->prefills = n;
