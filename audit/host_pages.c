@@ -70,6 +70,10 @@ static bool count_marks(pid_t pid, page_curve *w, int point) {
     char path[64], text[TEXT_BYTES];
     snprintf(path, sizeof path, "/proc/%d/smaps_rollup", (int)pid);
     if (read_whole(path, text, sizeof text) <= 0) return false;
+    if (!strstr(text, "\nReferenced:")) { /* a kernel without marks: no count is not a count of none */
+        errno = ENOTSUP;
+        return false;
+    }
     w->bytes[point] = field_bytes(text, "\nReferenced:");
     w->rss_bytes = field_bytes(text, "\nRss:");
     double huge = field_bytes(text, "\nAnonHugePages:") + field_bytes(text, "\nShmemPmdMapped:") +
