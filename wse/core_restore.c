@@ -2,6 +2,7 @@
  * have made. Places in the pools, and what follows from operands, are derived anew. */
 #include "wse/checkpoint.h"
 #include "wse/core_internal.h"
+#include "wse/pipe.h"
 
 enum { FUTURE_CYCLES = 1 << 30 }; /* nothing plans further ahead */
 
@@ -107,7 +108,7 @@ static bool core_ok(const wse *m, uint32_t pe, const core *c) {
     if (c->prng_active >= CORE_PRNGS || c->main_priority > 3 || c->stall > CORE_WAIT_FULL || c->stall_on >= ISA_COLORS)
         return false;
     return c->time <= last && c->datapath_free <= last && c->busy_until <= last && c->launch_at <= last &&
-           c->dsr_loaded_at <= last && c->ahead <= m->cycle;
+           c->dsr_loaded_at <= last && c->ahead <= m->cycle + PIPE_AHEAD_CYCLES;
 }
 
 /* Everybody is looked at once; who waits for a time says so then, but for a launch. */

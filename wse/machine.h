@@ -8,7 +8,8 @@
  *
  * Cores may run ahead of the clock: scalar code and memory-only vector operations, while no microthread is alive, see nothing
  * of the fabric, so a core executes them at once in its own time and sleeps until the clock has caught up. Streams between the
- * fabric and memory run ahead as far as the ramp is deep (core_stream.c).
+ * fabric and memory run ahead as far as the ramp is deep (core_stream.c); where all their wavelets go through paths that nobody
+ * shares (pipe.h), which the routers then leave alone, as far as it is known what arrives and when there is room (core_far.c).
  */
 #ifndef INGOT_WSE_MACHINE_H
 #define INGOT_WSE_MACHINE_H

@@ -75,6 +75,7 @@ typedef struct {
 
 typedef struct {
     uint32_t from, to; /* 1 + the pipe that begins here, 1 + the copy that ends here */
+    uint8_t stages;    /* of pipes that lead through this router */
     bool sealed;       /* nothing can come to this core but through `to` */
 } pipe_end;
 

@@ -76,6 +76,7 @@ static void write_stage(const build *b, uint32_t pe, uint32_t i, uint32_t number
     const lane *l = lane_of(b, pe, i);
     bool core = l->tx & RAMP_BITS;
     if (core) write_copy(b, pe, l, number);
+    s->ends[pe].stages++;
     s->stages[s->stage_count++] = (pipe_stage){
         .pe = pe, .lane = b->f->routers[pe].lanes + i, .buffer = l->buffers, .copy = core ? s->copy_count : 0};
 }
@@ -129,7 +130,7 @@ static bool no_control_anywhere(const build *b) {
 static bool sealed(const build *b, uint32_t pe, bool controls) {
     const pipes *s = b->m->pipes;
     int color = s->ends[pe].to ? s->copies[s->ends[pe].to - 1].color : -1;
-    if (manners_at(b, pe)->writes_config || controls) return false;
+    if (manners_at(b, pe)->writes_config || (controls && s->ends[pe].stages != lanes_of(b, pe))) return false;
     for (uint32_t i = 0; i < lanes_of(b, pe); i++)
         if ((int)lane_of(b, pe, i)->color != color && (outputs_of(plan_of(b, pe, i)) & RAMP_BITS)) return false;
     return true;
