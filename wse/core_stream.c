@@ -277,7 +277,8 @@ static inline bool use_pipes(run *r, const core_vop *pool) {
     if (e->to) r->in = pipe_to(r->m, r->pe);
     if (sends && e->from && (s->all[e->from - 1].open || pipe_open(r->m, &s->all[e->from - 1])))
         r->out = &s->all[e->from - 1];
-    return e->sealed && reads < 2 && sends < 2 && (!e->to || r->in) && (!sends || r->out);
+    /* Without a pipe to here an operation that reads waits for what nobody sends. */
+    return e->sealed && reads < 2 && sends < 2 && ((!e->to && !reads) || r->in) && (!sends || r->out);
 }
 
 uint64_t core_ahead(const wse *m, uint32_t pe) { return m->cores->pe[pe].ahead; }
