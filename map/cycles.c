@@ -6,7 +6,7 @@
  *   copy to n PEs                    CALL_CYCLES + hop n + L
  *   rows with the root in the middle half as many PEs, and L more where the two sides meet
  *   matrix tile of I inputs          TILE_CYCLES + I (COLUMN_CYCLES + outputs / rate of @fmachs)
- *   attention, slot                  see attention()
+ *   attention, slot                  see plan_slot_cycles (map/plan.h)
  *   activation, element              ELEMENT_CYCLES, of which exp is the most; the PEs of a row share its elements
  *
  * The constants are what the simulated WSE-3 takes for the parts of kernels/transformer, taken from four placements of
@@ -115,12 +115,14 @@ static double join(const plan *p, const isa_wafer *w, double tokens, double leng
     return row_sum(p, w, tokens * (length + 1)) + tokens * scale + row_copy(p, w, tokens * length);
 }
 
-/* A slot: two cycles for each product of q and k, whose sum is taken by halves down to 16 numbers, and the weighted sum
- * of v; the constants are those of kernels/attention/README.md. */
-static double attention(const plan *p, uint32_t position) {
-    double slots = ceil((position + 1.0) / ((double)p->unit_rows * p->width)), head = p->head_size;
+double plan_slot_cycles(double group, double head) {
     double halved = head > 16 ? 20 * ceil(log2(head / 16)) : 0, score = 2 * fmin(head, 16) + halved;
-    return slots * (35 + 0.25 * head + p->group * (210 + 2.5 * head + score));
+    return 35 + 0.25 * head + group * (210 + 2.5 * head + score);
+}
+
+static double attention(const plan *p, uint32_t position) {
+    double slots = ceil((position + 1.0) / ((double)p->unit_rows * p->width));
+    return slots * plan_slot_cycles(p->group, p->head_size);
 }
 
 /* Maxima, then weighted sums: along the rows to their roots, down that column to the unit's first row, and back. */

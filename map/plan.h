@@ -154,6 +154,10 @@ uint32_t plan_vocab_tile_max(const plan *p,
 
 /* Of a prompt, by the cycles of its middle. */
 double plan_prompt_cycles(const plan *p, const plan_cycles *c, uint64_t tokens);
+/* A PE's work on one slot of its cache for `group` query heads of `head` numbers: two cycles for each product of q and
+ * k, whose sum is taken by halves down to 16 numbers, then exp and the weighted sum of v. Constants:
+ * kernels/attention/README.md. */
+double plan_slot_cycles(double group, double head);
 void plan_cycles_at(const plan *p, const isa_wafer *w, uint32_t position, plan_cycles *out);
 /* The fastest ways to cut its rows into groups (unless `group` says which), toward which column, and when to divide. */
 void plan_set_sums(plan *p, const isa_wafer *w, uint32_t group, uint32_t sums);

@@ -1,5 +1,6 @@
 /* See wafer_kernels.h. One function a kernel: the formula of its README. */
 #include "perf/wafer_kernels.h"
+#include "map/plan.h"
 #include <math.h>
 #include <string.h>
 
@@ -93,8 +94,7 @@ static double unit_copy(sizes *s, double n) { return perf_line_copy(n, s->unit_r
 
 static double attention(sizes *s) {
     double head = s->head, fresh = (s->group + 2) * head, queries = s->positions * s->group;
-    double halved = head > 16 ? 20 * ceil(log2(head / 16)) : 0, score = 2 * fmin(head, 16) + halved;
-    double slot = 35 + 0.25 * head + s->group * (210 + 2.5 * head + score);
+    double slot = plan_slot_cycles(s->group, head);
     double norms = s->qk_norm > 0 ? s->positions * (s->group + 1) * (220 + 8.3 * head) : 0;
     double first = s->window > 0 ? fmod(s->before, s->width * s->unit_rows) : 0; /* PE whose position is seen longest */
     double busiest = fmax(norms + slot * kept(s, s->root_y * s->width + s->root_x), slot * kept(s, first));
