@@ -23,7 +23,7 @@ const kern *kern_by_name(str name) {
     return NULL;
 }
 
-/* Four vectors of 64 bytes a round: enough loads in flight for one sequential stream at full rate. */
+/* Four vectors of 64 bytes a round, as far ahead as the kernels ask for weights. */
 typedef uint64_t vec8 __attribute__((vector_size(64), aligned(8)));
 
 static inline __attribute__((always_inline)) uint64_t read_body(const uint8_t *bytes, size_t n) {
@@ -31,7 +31,10 @@ static inline __attribute__((always_inline)) uint64_t read_body(const uint8_t *b
     size_t i = 0;
     uint64_t total = 0;
     for (; i + 256 <= n; i += 256)
-        for (int k = 0; k < 4; k++) sums[k] += *(const vec8 *)(bytes + i + 64 * k);
+        for (int k = 0; k < 4; k++) {
+            kern_ahead(bytes + i + 64 * k);
+            sums[k] += *(const vec8 *)(bytes + i + 64 * k);
+        }
     for (; i < n; i++) total += bytes[i];
     for (int k = 0; k < 4; k++)
         for (int l = 0; l < 8; l++) total += sums[k][l];

@@ -46,6 +46,11 @@ typedef struct {
     float (*softmax_exp)(float *x, size_t n, float scale, float cap);
 } kern;
 
+/* Asks for the line of weights READ_AHEAD_BYTES further on. A thread that computes with what it reads has too few lines
+ * on their way otherwise, since its loads wait behind the arithmetic; past the end of a matrix it does no harm. */
+enum { READ_AHEAD_BYTES = 8192 };
+static inline void kern_ahead(const void *at) { __builtin_prefetch((const char *)at + READ_AHEAD_BYTES); }
+
 /* Reads every byte once and returns a sum: the yardstick for bandwidth. */
 uint64_t kern_read(const uint8_t *bytes, size_t n);
 

@@ -27,6 +27,8 @@ INLINE void float_body(pack_id id, int NT, const uint8_t *panel, const acts *x, 
     for (int t = 0; t < NT; t++) sum[t][0] = sum[t][1] = _mm256_setzero_ps();
     for (size_t k = 0; k < x->cols; k++)
         for (int h = 0; h < 2; h++) {
+            if (id == PACK_F32 || (h == 0 && k % 2 == 0)) /* once a line */
+                kern_ahead(panel + (k * PANEL_ROWS + (size_t)h * 8) * (id == PACK_F32 ? 4 : 2));
             __m256 w = load_elems(id, panel, k, h);
             for (int t = 0; t < NT; t++)
                 sum[t][h] = _mm256_fmadd_ps(w, _mm256_set1_ps(v[(size_t)t * x->stride + k]), sum[t][h]);
@@ -83,7 +85,9 @@ INLINE __m256 quant_block(const pack_layout p, bool two_digits, const uint8_t *q
     }
     for (int j = 0; j < 4; j++) {
         __m256i w[2];
+        if (half == 0) kern_ahead(quants + 64 * j);
         if (p.bits == 8) {
+            if (half == 0) kern_ahead(quants + 64 * (j + 4));
             w[0] = _mm256_load_si256((const __m256i *)(quants + 64 * j + 32 * half));
             w[1] = _mm256_load_si256((const __m256i *)(quants + 64 * (j + 4) + 32 * half));
             if (is_signed)

@@ -30,6 +30,7 @@ INLINE void float_body(pack_id id, int NT, const uint8_t *panel, const acts *x, 
         for (int u = 0; u < UNROLL; u++) sum[t][u] = _mm512_setzero_ps();
     for (; k + (size_t)UNROLL <= x->cols; k += (size_t)UNROLL)
         for (int u = 0; u < UNROLL; u++) {
+            if (u == 0 || id == PACK_F32) kern_ahead(panel + (k + (size_t)u) * PANEL_ROWS * (id == PACK_F32 ? 4 : 2));
             __m512 w = load_elems(id, panel, k + (size_t)u);
             for (int t = 0; t < NT; t++)
                 sum[t][u] = _mm512_fmadd_ps(w, _mm512_set1_ps(v[(size_t)t * stride + k + (size_t)u]), sum[t][u]);
@@ -90,7 +91,9 @@ INLINE void quant_block(const pack_layout p, int NT, int NA, const uint8_t *quan
     }
     for (int j = 0; j < 4; j++) {
         __m512i w[2];
+        kern_ahead(quants + 64 * j);
         if (p.bits == 8) {
+            kern_ahead(quants + 64 * (j + 4));
             w[0] = _mm512_load_si512(quants + 64 * j);
             w[1] = _mm512_load_si512(quants + 64 * (j + 4));
         } else {
