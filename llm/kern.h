@@ -20,7 +20,8 @@ typedef struct {
     float *scale;       /* [tokens][stride / 32] */
     int32_t *sums;      /* [tokens][stride / 16]: sum of the integers of 16 columns */
     float *scaled_sums; /* the same times the scale */
-    uint16_t *pairs; /* [tokens / 16][stride / 32][high, low][16][32]: bf16 parts, f = high + low; NULL when not made */
+    uint16_t *pairs; /* [tokens / 16, rounded up][stride / 32][high, low][16][32]: bf16 parts, f = high + low; NULL when
+                      * not made */
     size_t cols, stride; /* stride: acts_stride(cols) */
 } acts;
 
@@ -36,8 +37,12 @@ typedef struct {
     void (*gemm[PACK_COUNT])(const uint8_t *panel, const acts *x, size_t first, size_t tokens, float *y,
                              size_t y_stride);
     void (*quantize)(const acts *x, size_t token); /* fills the integer parts of one row from f */
-    void (*split)(const acts *x, size_t token);    /* fills the pairs of one row from f; NULL: never wanted */
-    size_t split_tokens; /* gemm uses pairs for calls of at least so many tokens, from a multiple of it on */
+    /* The same for many tokens and panels at once, from x->pairs: y[panel][tokens rounded up to tile_tokens][16].
+     * `first` is a multiple of tile_tokens; what y holds beyond `tokens` means nothing. NULL: this set has no tiles. */
+    void (*tiles[PACK_COUNT])(const uint8_t *panels, size_t panel_bytes, size_t panel_count, const acts *x,
+                              size_t first, size_t tokens, float *y);
+    void (*split)(const acts *x, size_t token); /* fills the pairs of one row from f */
+    size_t tile_tokens;                         /* fewer tokens than that are left to gemm */
     void (*norm_rms)(const float *x, const float *w, float eps, float *y, size_t n);
     void (*norm_layer)(const float *x, const float *w, const float *b, float eps, float *y, size_t n);
     void (*silu_mul)(float *gate, const float *up, size_t n); /* gate = silu(gate) * up; up NULL: no product */

@@ -3,8 +3,8 @@
  *
  * Weights and activations are each split into two bf16 parts, v = high + low, which keeps 16 bits of them, and a
  * product is high * high + high * low + low * high, summed in f32 inside the tiles. So no scale has to be applied
- * between the tiles, and one loop serves F32 as well as Q2_K. A panel is widened 256 columns at a time and used for all
- * tokens of the call. */
+ * between the tiles, and one loop serves F32 as well as Q2_K. Panels are widened 256 columns at a time and used for all
+ * tokens of a call. */
 #include "llm/kern_vec.h"
 #if defined(__x86_64__)
 #include <immintrin.h>
@@ -29,8 +29,8 @@ typedef struct {
     uint8_t rows[16];
 } tile_config;
 
-/* Every tile is 16 rows of 64 bytes. 0, 1: sums of two groups; 2, 3: weights, high and low; 4..7: activations of the
- * groups, high and low. */
+/* Every tile is 16 rows of 64 bytes. 0..3: sums of two groups by two panels; 4, 5: weights of the panels; 6, 7:
+ * activations of the groups. */
 INLINE void configure(void) {
     _Alignas(64) tile_config c = {.palette = 1};
     for (int i = 0; i < 8; i++) c.rows[i] = 16, c.row_bytes[i] = 64;
@@ -131,63 +131,92 @@ INLINE uint16_t *tile_of(const acts *x, size_t token, size_t block, int part) {
     return x->pairs + ((token / GROUP * (x->stride / BLOCK_COLS) + block) * 2 + (size_t)part) * GROUP * BLOCK_COLS;
 }
 
-/* Two groups of 16 tokens (or one) against `blocks` blocks: the three products, on top of what y holds unless `begin`.
- */
-INLINE void multiply(bool two, const pairs *w, int blocks, const acts *x, size_t token, size_t block, float *y,
-                     size_t y_stride) {
-    size_t sum_bytes = y_stride * sizeof(float);
-    float *y2 = y + GROUP * y_stride;
+/* One or two groups of 16 tokens against the same columns of one or two panels, `blocks` blocks of them: sums[group]
+ * [panel] = or += low * high + high * high + high * low, in this order for every block. A group's sums are y_group
+ * floats after the first's, a panel's y_panel. Loading a tile takes about as long as multiplying by it, so each is used
+ * two to four times. */
+INLINE void multiply(bool groups2, bool panels2, const pairs w[2][SUPER_BLOCKS], int blocks, const acts *x,
+                     size_t token, size_t block, float *y, size_t y_panel) {
+    enum { GROUP_SUMS = GROUP * PANEL_ROWS, PART = GROUP * BLOCK_COLS, LINE = 64 };
     const uint16_t *a = tile_of(x, token, block, 0), *a2 = tile_of(x, token + GROUP, block, 0);
     if (block == 0) {
         _tile_zero(0);
-        if (two) _tile_zero(1);
+        if (panels2) _tile_zero(1);
+        if (groups2) _tile_zero(2);
+        if (groups2 && panels2) _tile_zero(3);
     } else {
-        _tile_loadd(0, y, sum_bytes);
-        if (two) _tile_loadd(1, y2, sum_bytes);
+        _tile_loadd(0, y, LINE);
+        if (panels2) _tile_loadd(1, y + y_panel, LINE);
+        if (groups2) _tile_loadd(2, y + GROUP_SUMS, LINE);
+        if (groups2 && panels2) _tile_loadd(3, y + y_panel + GROUP_SUMS, LINE);
     }
-    for (int b = 0; b < blocks; b++, a += 2 * GROUP * BLOCK_COLS, a2 += 2 * GROUP * BLOCK_COLS) {
-        _tile_loadd(2, w[b].high, 64);
-        _tile_loadd(4, a, 64);
-        _tile_dpbf16ps(0, 4, 2);
-        if (two) _tile_loadd(5, a2, 64);
-        if (two) _tile_dpbf16ps(1, 5, 2);
-        _tile_loadd(3, w[b].low, 64);
-        _tile_dpbf16ps(0, 4, 3);
-        if (two) _tile_dpbf16ps(1, 5, 3);
-        _tile_loadd(6, a + GROUP * BLOCK_COLS, 64);
-        _tile_dpbf16ps(0, 6, 2);
-        if (two) _tile_loadd(7, a2 + GROUP * BLOCK_COLS, 64);
-        if (two) _tile_dpbf16ps(1, 7, 2);
+    for (int b = 0; b < blocks; b++, a += 2 * PART, a2 += 2 * PART) {
+        _tile_loadd(4, w[0][b].low, LINE);
+        _tile_loadd(6, a, LINE);
+        _tile_dpbf16ps(0, 6, 4);
+        if (panels2) _tile_loadd(5, w[1][b].low, LINE);
+        if (panels2) _tile_dpbf16ps(1, 6, 5);
+        if (groups2) _tile_loadd(7, a2, LINE);
+        if (groups2) _tile_dpbf16ps(2, 7, 4);
+        if (groups2 && panels2) _tile_dpbf16ps(3, 7, 5);
+        _tile_loadd(4, w[0][b].high, LINE);
+        _tile_dpbf16ps(0, 6, 4);
+        if (panels2) _tile_loadd(5, w[1][b].high, LINE);
+        if (panels2) _tile_dpbf16ps(1, 6, 5);
+        if (groups2) _tile_dpbf16ps(2, 7, 4);
+        if (groups2 && panels2) _tile_dpbf16ps(3, 7, 5);
+        _tile_loadd(6, a + PART, LINE);
+        _tile_dpbf16ps(0, 6, 4);
+        if (panels2) _tile_dpbf16ps(1, 6, 5);
+        if (groups2) _tile_loadd(7, a2 + PART, LINE);
+        if (groups2) _tile_dpbf16ps(2, 7, 4);
+        if (groups2 && panels2) _tile_dpbf16ps(3, 7, 5);
     }
-    _tile_stored(0, y, sum_bytes);
-    if (two) _tile_stored(1, y2, sum_bytes);
+    _tile_stored(0, y, LINE);
+    if (panels2) _tile_stored(1, y + y_panel, LINE);
+    if (groups2) _tile_stored(2, y + GROUP_SUMS, LINE);
+    if (groups2 && panels2) _tile_stored(3, y + y_panel + GROUP_SUMS, LINE);
 }
 
-INLINE void all_groups(const pairs *w, int blocks, const acts *x, size_t first, size_t tokens, size_t block, float *y,
-                       size_t y_stride) {
-    size_t t = 0;
-    for (; t + 2 * GROUP <= tokens; t += 2 * GROUP)
-        multiply(true, w, blocks, x, first + t, block, y + t * y_stride, y_stride);
-    if (t < tokens) multiply(false, w, blocks, x, first + t, block, y + t * y_stride, y_stride);
+INLINE void widen(const pack_layout p, const uint8_t *panel, size_t col, size_t left, int blocks, pairs *to) {
+    if (!p.is_float) panel += col / SUPER_COLS * pack_super_bytes(&p, SUPER_BLOCKS);
+    for (int b = 0; b < blocks; b++) {
+        size_t from = (size_t)b * BLOCK_COLS, here = left - from < BLOCK_COLS ? left - from : BLOCK_COLS;
+        if (p.is_float) widen_floats(p.id, panel, col + from, here, &to[b]);
+        else widen_block(p, panel, blocks, b, &to[b]);
+    }
 }
 
-/* `first` and `tokens` are multiples of GROUP. */
-INLINE void tiles(const pack_layout p, const uint8_t *panel, const acts *x, size_t first, size_t tokens, float *y,
-                  size_t y_stride) {
-    pairs w[SUPER_BLOCKS];
+/* Tokens and columns whose pairs (512 KiB) stay in the second-level cache while panels pass by. */
+enum { STAY_TOKENS = 256, STAY_COLS = 512 };
+
+/* Columns [col, col + 256) of one or two panels against some tokens. */
+INLINE void super(const pack_layout p, const uint8_t *panels, size_t panel_bytes, bool panels2, const acts *x,
+                  size_t col, size_t first, size_t groups, float *y, size_t y_panel) {
+    pairs w[2][SUPER_BLOCKS];
+    size_t left = x->cols - col < SUPER_COLS ? x->cols - col : SUPER_COLS, block = col / BLOCK_COLS, g = 0;
+    int blocks = (int)((left + BLOCK_COLS - 1) / BLOCK_COLS);
+    for (int i = 0; i <= panels2; i++) widen(p, panels + (size_t)i * panel_bytes, col, left, blocks, w[i]);
+    for (; g + 2 <= groups; g += 2, y += 2 * GROUP * PANEL_ROWS)
+        if (panels2) multiply(true, true, w, blocks, x, first + g * GROUP, block, y, y_panel);
+        else multiply(true, false, w, blocks, x, first + g * GROUP, block, y, y_panel);
+    if (g < groups && panels2) multiply(false, true, w, blocks, x, first + g * GROUP, block, y, y_panel);
+    else if (g < groups) multiply(false, false, w, blocks, x, first + g * GROUP, block, y, y_panel);
+}
+
+INLINE void all_tiles(const pack_layout p, const uint8_t *panels, size_t panel_bytes, size_t panel_count, const acts *x,
+                      size_t first, size_t tokens, float *y) {
+    size_t y_panel = (tokens + GROUP - 1) / GROUP * GROUP * PANEL_ROWS;
     configure();
-    for (size_t col = 0; col < x->cols; col += SUPER_COLS) {
-        size_t left = x->cols - col < SUPER_COLS ? x->cols - col : SUPER_COLS;
-        int blocks = (int)((left + BLOCK_COLS - 1) / BLOCK_COLS);
-        for (int b = 0; b < blocks; b++) {
-            size_t from = (size_t)b * BLOCK_COLS;
-            if (p.is_float)
-                widen_floats(p.id, panel, col + from, left - from < BLOCK_COLS ? left - from : BLOCK_COLS, &w[b]);
-            else widen_block(p, panel, blocks, b, &w[b]);
+    for (size_t begin = 0; begin < x->cols; begin += STAY_COLS)
+        for (size_t t = 0; t < tokens; t += STAY_TOKENS) {
+            size_t end = x->cols - begin < STAY_COLS ? x->cols : begin + STAY_COLS,
+                   groups = ((tokens - t < STAY_TOKENS ? tokens - t : STAY_TOKENS) + GROUP - 1) / GROUP;
+            for (size_t i = 0; i < panel_count; i += 2)
+                for (size_t col = begin; col < end; col += SUPER_COLS)
+                    super(p, panels + i * panel_bytes, panel_bytes, i + 1 < panel_count, x, col, first + t, groups,
+                          y + i * y_panel + t * PANEL_ROWS, y_panel);
         }
-        all_groups(w, blocks, x, first, tokens, col / BLOCK_COLS, y, y_stride);
-        if (!p.is_float) panel += pack_super_bytes(&p, blocks);
-    }
     _tile_release();
 }
 
@@ -208,27 +237,30 @@ static void split(const acts *a, size_t token) {
     }
 }
 
-#define GEMM(ID, INIT)                                                                                                 \
+#define TILES(ID, INIT)                                                                                                \
+    static void tiles_##ID(const uint8_t *panels, size_t panel_bytes, size_t panel_count, const acts *x, size_t first, \
+                           size_t tokens, float *y) {                                                                  \
+        const pack_layout l = INIT;                                                                                    \
+        all_tiles(l, panels, panel_bytes, panel_count, x, first, tokens, y);                                           \
+    }                                                                                                                  \
     static void gemm_##ID(const uint8_t *panel, const acts *x, size_t first, size_t tokens, float *y,                  \
                           size_t y_stride) {                                                                           \
-        const pack_layout l = INIT;                                                                                    \
-        size_t whole = x->pairs && first % GROUP == 0 ? tokens / GROUP * GROUP : 0;                                    \
-        if (whole) tiles(l, panel, x, first, whole, y, y_stride);                                                      \
-        if (whole < tokens)                                                                                            \
-            kern_avx512.gemm[ID](panel, x, first + whole, tokens - whole, y + whole * y_stride, y_stride);             \
+        kern_avx512.gemm[ID](panel, x, first, tokens, y, y_stride);                                                    \
     }
-#define FLOAT(ID, ...) GEMM(ID, ((pack_layout)PACK_FLOAT_INIT(ID, __VA_ARGS__)))
-#define QUANT(ID, ...) GEMM(ID, ((pack_layout)PACK_QUANT_INIT(ID, __VA_ARGS__)))
+#define FLOAT(ID, ...) TILES(ID, ((pack_layout)PACK_FLOAT_INIT(ID, __VA_ARGS__)))
+#define QUANT(ID, ...) TILES(ID, ((pack_layout)PACK_QUANT_INIT(ID, __VA_ARGS__)))
 PACK_FLOAT_ROWS(FLOAT)
 PACK_QUANT_ROWS(QUANT)
 
-#define ROW(ID, ...) [ID] = gemm_##ID,
+#define GEMM_ROW(ID, ...)  [ID] = gemm_##ID,
+#define TILES_ROW(ID, ...) [ID] = tiles_##ID,
 const kern kern_amx = {
     .name = "amx",
     .usable = usable,
     .split = split,
-    .split_tokens = GROUP,
-    .gemm = {PACK_FLOAT_ROWS(ROW) PACK_QUANT_ROWS(ROW)},
+    .tile_tokens = GROUP,
+    .tiles = {PACK_FLOAT_ROWS(TILES_ROW) PACK_QUANT_ROWS(TILES_ROW)},
+    .gemm = {PACK_FLOAT_ROWS(GEMM_ROW) PACK_QUANT_ROWS(GEMM_ROW)},
     .quantize = kern_quantize_avx512,
     .norm_rms = vec_norm_rms,
     .norm_layer = vec_norm_layer,

@@ -3,6 +3,7 @@
 #include "base/units.h"
 #include "llm/native_internal.h"
 #include <math.h>
+#include <stdatomic.h>
 #include <unistd.h>
 
 static const char *const step_names[STEP_COUNT] = {"embedding", "norm", "linear", "attention", "other", "head"};
@@ -55,9 +56,9 @@ static acts prepare(pass *s, int thread, const input *in) {
     a.stride = acts_stride(in->cols);
     if (!in->norm) a.f = (float *)(uintptr_t)in->src; /* read only */
     if (s->digits == 1) a.lo = NULL;
-    if (!integers) a.hi = a.lo = NULL;
-    bool tiles = a.pairs && in->tokens >= n->k->split_tokens && s->digits == 2;
+    bool tiles = a.pairs && in->tokens >= n->k->tile_tokens && s->digits == 2;
     if (!tiles) a.pairs = NULL;
+    if (!integers || tiles) a.hi = a.lo = NULL;
     if (!in->norm && !integers && !tiles) return a;
     size_t begin = 0, end = in->tokens;
     if (!alone) pool_share(in->tokens, 1, thread, pool_threads(n->threads), &begin, &end);
@@ -78,6 +79,10 @@ static void finish_panel(const output *o, const float *y, uint64_t row, uint64_t
     for (size_t t = 0; t < tokens; t++) {
         float *out = o->out + (first + t) * o->stride + row;
         const float *from = y + t * PANEL_ROWS;
+        if (rows == PANEL_ROWS && !o->bias) { /* most of them: the compiler knows how many */
+            for (int r = 0; r < PANEL_ROWS; r++) out[r] = o->add ? out[r] + from[r] : from[r];
+            continue;
+        }
         for (uint64_t r = 0; r < rows; r++) {
             float v = o->bias ? from[r] + o->bias[row + r] : from[r];
             out[r] = o->add ? out[r] + v : v;
@@ -87,49 +92,94 @@ static void finish_panel(const output *o, const float *y, uint64_t row, uint64_t
 
 /* Tokens whose activations stay in the second-level cache while panels pass by. */
 static size_t token_block(const acts *x) {
-    size_t bytes = x->stride * (x->pairs ? 4 : x->hi ? x->lo ? 2 : 1 : 4), n = (1024 << 10) / bytes / 32 * 32;
+    size_t bytes = x->stride * (x->hi ? x->lo ? 2 : 1 : 4), n = (1024 << 10) / bytes / 32 * 32;
     return n < 32 ? 32 : n;
 }
 
+/* Panels of a matrix that meet the activations. */
+typedef struct {
+    pack_id layout;
+    const uint8_t *panels;
+    size_t panel_bytes, count;
+    uint64_t first_row, rows; /* of panel 0; of the matrix */
+    const struct hot_panels *hot;
+} piece;
+
 /* The panels that stand for all of this kind: those of the first matrix of the kind that the thread met. NULL: no room
  * for another kind, which is then read as it is. */
-static const struct hot_panels *hot_panels(thread_scratch *t, pack_id layout, size_t panel_bytes, const uint8_t *panels,
-                                           size_t count) {
+static const struct hot_panels *hot_panels(thread_scratch *t, const piece *h) {
     for (int i = 0; i < t->hot_kinds; i++)
-        if (t->hot[i].layout == layout && t->hot[i].panel_bytes == panel_bytes) return &t->hot[i];
-    if (t->hot_kinds == HOT_KINDS || count == 0) return NULL;
-    size_t most = HOT_BYTES / panel_bytes ? HOT_BYTES / panel_bytes : 1;
-    t->hot[t->hot_kinds] = (struct hot_panels){layout, panel_bytes, count < most ? count : most, panels};
+        if (t->hot[i].layout == h->layout && t->hot[i].panel_bytes == h->panel_bytes) return &t->hot[i];
+    if (t->hot_kinds == HOT_KINDS || h->count == 0) return NULL;
+    size_t most = HOT_BYTES / h->panel_bytes ? HOT_BYTES / h->panel_bytes : 1;
+    t->hot[t->hot_kinds] = (struct hot_panels){h->layout, h->panel_bytes, h->count < most ? h->count : most, h->panels};
     return &t->hot[t->hot_kinds++];
+}
+
+/* `count` panels from `panel` on; *count falls to how many follow each other. */
+static const uint8_t *panels_at(const piece *h, size_t panel, size_t *count) {
+    if (!h->hot) return h->panels + panel * h->panel_bytes;
+    size_t at = panel % h->hot->count;
+    if (*count > h->hot->count - at) *count = h->hot->count - at;
+    return h->hot->panels + at * h->panel_bytes;
+}
+
+static uint64_t panel_row(const piece *h, size_t panel, uint64_t *rows) {
+    uint64_t row = h->first_row + panel * PANEL_ROWS;
+    *rows = h->rows - row < PANEL_ROWS ? h->rows - row : PANEL_ROWS;
+    return row;
+}
+
+/* Runs of panels go to whichever thread is free: a processor that shares its core with somebody else multiplies tiles
+ * at half the speed or less. Every thread keeps count of the tickets of the pass; one that is drawn too early is the
+ * first of the next matrix. */
+static void multiply_tiles(native *n, int thread, const piece *h, const acts *x, size_t tokens, const output *o) {
+    thread_scratch *own = &n->scratch[thread];
+    size_t unit = n->k->tile_tokens, padded = (tokens + unit - 1) / unit * unit,
+           run = h->count / (RUNS_PER_THREAD * (size_t)pool_threads(n->threads)) / 2 * 2;
+    run = run < 2 ? 2 : run > TILE_PANELS ? TILE_PANELS : run;
+    size_t runs = (h->count + run - 1) / run;
+    for (; own->ticket < own->tickets + runs; own->ticket = atomic_fetch_add(&n->tickets, 1)) {
+        size_t begin = (own->ticket - own->tickets) * run, end = begin + run < h->count ? begin + run : h->count;
+        for (size_t panel = begin, count; panel < end; panel += count) {
+            count = end - panel;
+            const uint8_t *from = panels_at(h, panel, &count);
+            n->k->tiles[h->layout](from, h->panel_bytes, count, x, 0, tokens, own->panel);
+            for (size_t i = 0; i < count; i++) {
+                uint64_t rows, row = panel_row(h, panel + i, &rows);
+                finish_panel(o, own->panel + i * padded * PANEL_ROWS, row, rows, 0, tokens);
+            }
+        }
+    }
+    own->tickets += runs;
+}
+
+static void multiply_panels(native *n, int thread, const piece *h, const acts *x, size_t tokens, const output *o) {
+    size_t block = token_block(x), one = 1, begin, end;
+    pool_share(h->count, 1, thread, pool_threads(n->threads), &begin, &end);
+    for (size_t first = 0; first < tokens; first += block) {
+        size_t count = tokens - first < block ? tokens - first : block;
+        for (size_t panel = begin; panel < end; panel++) {
+            uint64_t rows, row = panel_row(h, panel, &rows);
+            bool direct = !o->add && !o->bias && rows == PANEL_ROWS;
+            float *y = direct ? o->out + first * o->stride + row : n->scratch[thread].panel;
+            n->k->gemm[h->layout](panels_at(h, panel, &one), x, first, count, y, direct ? o->stride : PANEL_ROWS);
+            if (!direct) finish_panel(o, y, row, rows, first, count);
+        }
+    }
 }
 
 static bool matmul(pass *s, int thread, const llm_tensor *w, const acts *x, uint32_t tokens, const output *o) {
     native *n = s->n;
-    size_t panel_bytes, block = token_block(x);
+    size_t panel_bytes;
     uint32_t pieces;
     const pack_layout *layout = weights_layout(n->w, w, &panel_bytes, &pieces);
     for (uint32_t i = 0; i < pieces; i++) {
         weights_piece p;
         if (!weights_acquire(n->w, w, i, &p)) return false;
-        size_t begin, end;
-        pool_share(p.panel_count, 1, thread, pool_threads(n->threads), &begin, &end);
-        const struct hot_panels *hot = n->hot ? hot_panels(&n->scratch[thread], layout->id, panel_bytes,
-                                                           p.panels + begin * panel_bytes, end - begin)
-                                              : NULL;
-        for (size_t first = 0; first < tokens; first += block) {
-            size_t count = tokens - first < block ? tokens - first : block;
-            for (size_t panel = begin; panel < end; panel++) {
-                uint64_t row = (p.first_panel + panel) * PANEL_ROWS,
-                         rows = w->rows - row < PANEL_ROWS ? w->rows - row : PANEL_ROWS;
-                /* Tiles come back to their sums again and again: those stay close together. */
-                bool direct = !o->add && !o->bias && rows == PANEL_ROWS && !x->pairs;
-                float *y = direct ? o->out + first * o->stride + row : n->scratch[thread].panel;
-                const uint8_t *from =
-                    hot ? hot->panels + panel % hot->count * panel_bytes : p.panels + panel * panel_bytes;
-                n->k->gemm[layout->id](from, x, first, count, y, direct ? o->stride : PANEL_ROWS);
-                if (!direct) finish_panel(o, y, row, rows, first, count);
-            }
-        }
+        piece h = {layout->id, p.panels, panel_bytes, p.panel_count, p.first_panel * PANEL_ROWS, w->rows, NULL};
+        if (n->hot) h.hot = hot_panels(&n->scratch[thread], &h);
+        (x->pairs ? multiply_tiles : multiply_panels)(n, thread, &h, x, tokens, o);
         weights_release(n->w, w, i);
     }
     return true;
@@ -251,8 +301,9 @@ static bool mlp_block(pass *s, int thread, uint32_t layer) {
            up = {n->up, n->mlp_stride, false, weights_vector(n->w, l->up_b)};
     if (l->gate && !matmul(s, thread, l->gate, &x, s->tokens, &gate)) return false;
     if (!matmul(s, thread, l->up, &x, s->tokens, &up)) return false;
-    if (n->streamed) barrier(s); /* pieces cut gate and up at different rows */
-    activate(s, thread, l, !n->streamed);
+    bool own = !n->streamed && !x.pairs; /* else other threads may have had these rows of gate and up */
+    if (!own) barrier(s);
+    activate(s, thread, l, own);
     barrier(s);
     native_cost *cost = mark(s, thread, STEP_MATMUL);
     count_matmul(s, thread, cost, l->gate, s->tokens);
@@ -291,6 +342,8 @@ static void run_pass(void *arg, int thread, int threads) {
     pass *s = arg;
     bool ok = true;
     if (thread == 0) s->mark = clock_seconds();
+    s->n->scratch[thread].tickets = 0;
+    s->n->scratch[thread].ticket = atomic_fetch_add(&s->n->tickets, 1);
     angles(s, thread);
     for (uint32_t l = 0; ok && l < s->n->m->config.layers; l++)
         ok = attention_block(s, thread, l) && mlp_block(s, thread, l);
@@ -328,6 +381,7 @@ static bool forward_batch(native *n, const int32_t *ids, uint32_t count, float *
     cost->seconds += clock_seconds() - since;
     cost->weight_bytes += (double)n->m->embed->size_bytes / (double)n->m->embed->rows * count;
     weights_begin_pass(n->w, logits != NULL);
+    atomic_store(&n->tickets, 0);
     pool_run(n->threads, run_pass, &s);
     if (s.failed) return weights_error(n->w, d), false;
     *(count == 1 ? &n->profile.decode_tokens : &n->profile.prompt_tokens) += count;
@@ -422,17 +476,17 @@ static bool make_buffers(native *n) {
               (n->qkv = block(n, b * n->qkv_stride * f)) && (n->att = block(n, b * n->q_stride * f)) &&
               (n->gate = block(n, b * n->mlp_stride * f)) && (n->up = block(n, b * n->mlp_stride * f));
     size_t widest = max3(n->width_stride, n->q_stride, n->mlp_stride), half = c->rope_dims / 2 + 1,
-           rows = n->attention_rows;
+           rows = n->attention_rows, tiled = n->k->tile_tokens ? TILE_PANELS : 1;
     ok = ok && make_acts(n, &n->shared, b, widest);
     for (int i = 0; ok && i < 2; i++)
         ok = (n->cosines[i] = block(n, b * half * f)) && (n->sines[i] = block(n, b * half * f));
-    if (ok && n->k->split)
+    if (ok && n->k->tile_tokens)
         ok = (n->shared.pairs = block(n, (b + 15) / 16 * 16 * 2 * widest * sizeof(uint16_t))) != NULL;
     n->scratch = mem_alloc_n((size_t)pool_threads(n->threads), sizeof *n->scratch);
     for (int i = 0; ok && n->scratch && i < pool_threads(n->threads); i++) {
         thread_scratch *t = &n->scratch[i];
         ok = make_acts(n, &t->own, PRIVATE_TOKENS, widest) &&
-             (t->panel = block(n, (b > rows ? b : rows) * PANEL_ROWS * f)) &&
+             (t->panel = block(n, ((b + 15) / 16 * 16 * tiled + rows) * PANEL_ROWS * f)) &&
              (t->q = block(n, rows * n->head_stride * f)) && (t->scores = block(n, rows * n->score_stride * f));
     }
     return ok && n->scratch;

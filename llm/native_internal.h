@@ -7,8 +7,10 @@
 enum {
     /* With few tokens every thread prepares all activations for itself, which is cheaper than a barrier. */
     PRIVATE_TOKENS = 4,
-    ATTENTION_ROWS = 32, /* (token, head) rows that share one pass over keys and values */
-    HOT_KINDS = 16, /* layouts x widths */
+    TILE_PANELS = 32,      /* that tiles take at once: their sums stay in the second-level cache with the activations */
+    RUNS_PER_THREAD = 4,   /* of panels in a matrix, when threads draw them */
+    ATTENTION_ROWS = 32,   /* (token, head) rows that share one pass over keys and values */
+    HOT_KINDS = 16,        /* layouts x widths */
     HOT_BYTES = 128 << 10, /* of each: several kinds fit the second-level cache together */
     BLOCKS_SHARED = 20,
     BLOCKS_PER_THREAD = 10, /* at least as many buffers as make_buffers asks for */
@@ -17,7 +19,7 @@ enum {
 /* Scratch of one thread. */
 typedef struct {
     acts own;                      /* activations of up to PRIVATE_TOKENS tokens */
-    float *panel;                  /* [batch][16] results of one panel */
+    float *panel;                  /* [batch][16] results of one panel, or of TILE_PANELS */
     float *q, *scores;             /* attention: [rows][head stride], [rows][score_stride] */
     float inverse[ATTENTION_ROWS]; /* 1 / softmax sum of each row */
     struct hot_panels {
@@ -26,6 +28,7 @@ typedef struct {
         const uint8_t *panels;
     } hot[HOT_KINDS]; /* native_set_hot: of each kind of matrix, some panels */
     int hot_kinds;
+    size_t tickets, ticket; /* runs of panels in the matrices so far in this pass; the one drawn */
 } thread_scratch;
 
 struct native {
@@ -47,8 +50,9 @@ struct native {
     size_t attention_rows;
     acts shared;
     thread_scratch *scratch; /* [threads] */
+    _Atomic size_t tickets;  /* drawn in this pass */
     bool streamed, hot;
-    int waits_fd;                 /* /proc/thread-self/schedstat of waits_tid; -1 = not open */
+    int waits_fd; /* /proc/thread-self/schedstat of waits_tid; -1 = not open */
     int waits_tid;
     int prompt_digits, decode_digits;
     uint64_t activation_bytes;

@@ -90,27 +90,32 @@ static void compute_share(void *arg, int thread, int threads) {
     (void)threads;
     computing *c = arg;
     const pack_layout *p = pack_layout_row(c->layout);
-    size_t bytes = pack_panel_bytes(p, c->cols), stride = acts_stride(c->cols);
-    uint8_t *panel = mem_pages(bytes);
-    float *y = mem_pages(c->tokens * PANEL_ROWS * sizeof *y), *f = mem_pages(c->tokens * stride * sizeof *f);
+    const kern *k = c->n->k;
     acts x = c->n->shared; /* any integers will do; tokens * cols is kept within the batch's buffer */
+    if ((c->tokens == 1 ? c->n->decode_digits : c->n->prompt_digits) == 1) x.lo = NULL;
+    bool tiles = k->tile_tokens && c->tokens >= k->tile_tokens && x.lo;
+    size_t count = tiles ? 2 : 1, bytes = pack_panel_bytes(p, c->cols), stride = acts_stride(c->cols),
+           y_bytes = count * (c->tokens + k->tile_tokens) * PANEL_ROWS * sizeof(float),
+           f_bytes = c->tokens * stride * sizeof(float);
+    uint8_t *panels = mem_pages(count * bytes);
+    float *y = mem_pages(y_bytes), *f = mem_pages(f_bytes);
     x.cols = c->cols;
     x.stride = stride;
     x.f = f;
-    if (c->tokens < c->n->k->split_tokens) x.pairs = NULL;
-    if ((c->tokens == 1 ? c->n->decode_digits : c->n->prompt_digits) == 1) x.lo = NULL;
     uint64_t rounds = 0;
     double since = thread_seconds(), now = since;
-    while (panel && y && f && now - since < c->seconds) {
-        for (int i = 0; i < 20; i++) c->n->k->gemm[c->layout](panel, &x, 0, c->tokens, y, PANEL_ROWS);
-        rounds += 20;
+    while (panels && y && f && now - since < c->seconds) {
+        for (int i = 0; i < 20; i++)
+            if (tiles) k->tiles[c->layout](panels, bytes, count, &x, 0, c->tokens, y);
+            else k->gemm[c->layout](panels, &x, 0, c->tokens, y, PANEL_ROWS);
+        rounds += 20 * count;
         now = thread_seconds();
     }
     c->flops[thread] =
         now > since ? 2.0 * PANEL_ROWS * (double)c->cols * (double)c->tokens * (double)rounds / (now - since) : 0;
-    mem_pages_free(panel, bytes);
-    mem_pages_free(y, c->tokens * PANEL_ROWS * sizeof *y);
-    mem_pages_free(f, c->tokens * stride * sizeof *f);
+    mem_pages_free(panels, count * bytes);
+    mem_pages_free(y, y_bytes);
+    mem_pages_free(f, f_bytes);
 }
 
 double native_kernel_flops_per_s(native *n, pack_id layout, size_t tokens, double seconds) {

@@ -117,32 +117,46 @@ static void quantized_activations_are_close(void **state) {
         }
 }
 
-static void check_gemm(const kern *kernels, const matrix *m, const acts *all, size_t tokens) {
-    float y[TOKENS * 16 + 16];
-    acts with_pairs = *all, *a = &with_pairs;
-    bool split = kernels->split && all->lo; /* two-digit precision: kernels with tiles take bf16 pairs */
-    for (size_t t = 0; split && t < TOKENS; t++) kernels->split(a, t);
-    if (!split) a->pairs = NULL;
-    size_t first = split ? 0 : 1;
-    kernels->gemm[m->layout->id](m->panel, a, first, tokens, y, 16);
+/* Token t of `y`, 16 results each, against the sums of the products. Only f32 rounding is left where activations are
+ * taken as they are or as the integers that they were made; pairs of bf16 keep 16 bits of each factor. */
+static void check_sums(const char *what, const matrix *m, const acts *a, size_t first, size_t tokens, bool as_floats,
+                       double bound, const float *y) {
     for (size_t t = 0; t < tokens; t++)
         for (size_t r = 0; r < 16; r++) {
             double want = 0, size = 0;
             for (size_t k = 0; k < m->cols; k++) {
-                bool tiled = split && t < tokens / kernels->split_tokens * kernels->split_tokens;
-                double x = m->layout->is_float || tiled ? (double)a->f[(t + first) * a->stride + k]
-                                                        : act_value(a, t + first, k);
+                double x = as_floats ? (double)a->f[(t + first) * a->stride + k] : act_value(a, t + first, k);
                 double term = (double)m->rows[r * m->cols + k] * x;
                 want += term;
                 size += fabs(term);
             }
-            /* Only f32 rounding is left: integers are exact, scales and mins are as in the file. Pairs keep 16 bits of
-             * each factor. */
-            double bound = split && t < tokens / kernels->split_tokens * kernels->split_tokens ? 3e-5 : 4e-6;
             if (!(fabs((double)y[t * 16 + r] - want) <= bound * size + 1e-12))
-                fail_msg("%s %s cols %zu tokens %zu token %zu row %zu: %g, expected %g", kernels->name, m->type->name,
-                         m->cols, tokens, t, r, (double)y[t * 16 + r], want);
+                fail_msg("%s %s cols %zu tokens %zu token %zu row %zu: %g, expected %g", what, m->type->name, m->cols,
+                         tokens, t, r, (double)y[t * 16 + r], want);
         }
+}
+
+static void check_gemm(const kern *kernels, const matrix *m, const acts *a, size_t tokens) {
+    float y[TOKENS * 16 + 16];
+    kernels->gemm[m->layout->id](m->panel, a, 1, tokens, y, 16);
+    check_sums(kernels->name, m, a, 1, tokens, m->layout->is_float, 4e-6, y);
+}
+
+/* The same panel once, twice and three times. */
+static void check_tiles(const kern *kernels, const matrix *m, const acts *a, size_t tokens) {
+    enum { PANELS = 3 };
+    size_t unit = kernels->tile_tokens, padded = (tokens + unit - 1) / unit * unit,
+           bytes = pack_panel_bytes(m->layout, m->cols);
+    uint8_t *panels = mem_pages(PANELS * bytes);
+    float *y = mem_alloc_n(PANELS * padded * 16, sizeof *y);
+    for (int i = 0; i < PANELS; i++) memcpy(panels + (size_t)i * bytes, m->panel, bytes);
+    for (size_t t = 0; t < TOKENS; t++) kernels->split(a, t);
+    for (size_t count = 1; count <= PANELS; count++) {
+        kernels->tiles[m->layout->id](panels, bytes, count, a, 0, tokens, y);
+        for (size_t i = 0; i < count; i++) check_sums("tiles", m, a, 0, tokens, true, 3e-5, y + i * padded * 16);
+    }
+    mem_free(y);
+    mem_pages_free(panels, PANELS * bytes);
 }
 
 static void kernels_match_plain_dot_products(void **state) {
@@ -157,8 +171,10 @@ static void kernels_match_plain_dot_products(void **state) {
                 acts a = make_acts(widths[w], two, 5);
                 for (size_t t = 0; t < TOKENS && !m.layout->is_float; t++) kern_portable.quantize(&a, t);
                 for (size_t k = 0; kern_row(k); k++)
-                    for (size_t n = 0; n < sizeof token_counts / sizeof *token_counts && kern_row(k)->usable(); n++)
+                    for (size_t n = 0; n < sizeof token_counts / sizeof *token_counts && kern_row(k)->usable(); n++) {
                         check_gemm(kern_row(k), &m, &a, token_counts[n]);
+                        if (kern_row(k)->tile_tokens && two) check_tiles(kern_row(k), &m, &a, token_counts[n]);
+                    }
                 free_acts(&a);
                 drop(&m);
             }
