@@ -77,24 +77,29 @@ static void print_json(const perf_capacity *c, const char *machine) {
            fact_kind_name(c->unit.weakest));
 }
 
+static void print_head(const perf_shape *s, const capacity_args *a) {
+    printf("%s, %lld + %lld tokens, utilisation %.0f %%, PUE %.2f, %.3g USD/kWh\n", s->title,
+           (long long)a->shared.prompt, (long long)a->shared.generate, 100 * a->utilisation, a->pue, a->kwh);
+    printf("%-14s %8s %12s %6s %11s %21s %11s %9s %9s %10s %10s %9s  %s\n", "machine", "systems", "range", "batch",
+           "requests/s", "range", "tokens/s", "MW most", "MW drawn", "USD/Mtok el", "USD/Mtok", "price USD",
+           "weakest fact");
+}
+
 static void print_row(const perf_capacity *c, const char *name) {
-    char cost[32] = "-", price[32] = "-";
+    char cost[32] = "-", price[32] = "-", systems[64] = "-", rate[64];
     if (c->usd_per_mtok > 0) snprintf(cost, sizeof cost, "%.3g", c->usd_per_mtok);
     if (c->price_usd > 0) snprintf(price, sizeof price, "%s", units_si(c->price_usd, "").text);
-    printf("%-14s %8.0f %6.0f %11.4g %11.4g %9.4g %9.4g %10.3g %10s %9s\n", name, c->systems, c->unit.load.batch,
-           c->requests_per_s, c->tokens_per_s, c->megawatts, c->mean_megawatts, c->electricity_usd_per_mtok, cost,
-           price);
+    if (c->systems_range.low < c->systems_range.high)
+        snprintf(systems, sizeof systems, "%.0f..%.0f", c->systems_range.low, c->systems_range.high);
+    snprintf(rate, sizeof rate, "%.4g..%.4g", c->serve_range.low, c->serve_range.high);
+    printf("%-14s %8.0f %12s %6.0f %11.4g %21s %11.4g %9.4g %9.4g %11.3g %10s %9s  %s\n", name, c->systems, systems,
+           c->unit.load.batch, c->requests_per_s, rate, c->tokens_per_s, c->megawatts, c->mean_megawatts,
+           c->electricity_usd_per_mtok, cost, price, fact_kind_name(c->unit.weakest));
 }
 
 /* Several machines: a line each; one that cannot serve says why. */
 static bool compare(cli *c, const capacity_args *a, const perf_capacity_ask *q, perf_shape *s) {
-    if (!a->json)
-        printf(
-            "%s, %lld + %lld tokens, utilisation %.0f %%, PUE %.2f, %.3g USD/kWh\n%-14s %8s %6s %11s %11s %9s %9s %10s "
-            "%10s %9s\n",
-            s->title, (long long)a->shared.prompt, (long long)a->shared.generate, 100 * a->utilisation, a->pue, a->kwh,
-            "machine", "systems", "batch", "requests/s", "tokens/s", "MW most", "MW drawn", "USD/Mtok el", "USD/Mtok",
-            "price USD");
+    if (!a->json) print_head(s, a);
     for (int i = 0; i < c->arg_count; i++) {
         perf_machine m;
         perf_capacity plan;
@@ -108,7 +113,9 @@ static bool compare(cli *c, const capacity_args *a, const perf_capacity_ask *q, 
         else printf("%-14s %s", m.name, diag_text(d));
         diag_free(d);
     }
-    if (a->json) puts("]");
+    puts(a->json ? "]"
+                 : "Ranges: facts of the machine at their slow and fast ends. Queues are not in this: `ingot simulate` "
+                   "has them.");
     return true;
 }
 

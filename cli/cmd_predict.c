@@ -26,13 +26,11 @@ int cmd_predict(cli *c, int argc, char **argv) {
     strbuf b = {0};
     if (!predict_inputs(&s, &m, &load, c->memory, &a, a.machine, c->d) || !perf_predict(&p, &s, &m, &load, c->d))
         return CLI_FAILED;
+    perf_planned planned;
+    if (a.plan && !perf_plan(&planned, c->memory, &s, &m, &load, c->d)) return CLI_FAILED;
     if (a.json) perf_prediction_json(&p, &b);
     else perf_prediction_text(&p, a.ops, &b);
-    perf_planned planned;
-    if (a.plan && !a.json) {
-        if (!perf_plan(&planned, c->memory, &s, &m, &load, c->d)) return strbuf_free(&b), CLI_FAILED;
-        perf_planned_text(&planned, &b);
-    }
+    if (a.plan) (a.json ? perf_planned_json : perf_planned_text)(&planned, &b);
     bool ok = output_print(&b, "prediction", c->d);
     if (ok && a.html) perf_prediction_html(&p, &b), ok = output_write(&b, a.html, c->d);
     if (ok && a.svg) perf_prediction_svg(&p, &b), ok = output_picture(&b, a.svg, c->d);

@@ -70,3 +70,14 @@ void perf_planned_text(const perf_planned *p, strbuf *b) {
                 p->user_tok_s, units_seconds(p->ttft_s).text, p->token_cycles, units_si(p->clock_hz, "Hz").text,
                 q->wafer_count, q->wafer_count == 1 ? "" : "s", q->width, q->rows);
 }
+
+void perf_planned_json(const perf_planned *p, strbuf *b) {
+    while (b->len && b->data[b->len - 1] != '}') b->len--;
+    if (b->len) b->len--;
+    strbuf_addf(b,
+                ",\n\"kernels_by_plan\": {\"user_tok_s\": %.9g, \"ttft_s\": %.9g, \"tpot_s\": %.9g, "
+                "\"token_cycles\": %.9g, \"prompt_cycles\": %.9g, \"clock_hz\": %.9g, \"wafers\": %u, "
+                "\"layer_columns\": %u, \"layer_rows\": %u}}\n",
+                p->user_tok_s, p->ttft_s, p->tpot_s, p->token_cycles, p->prompt_cycles, p->clock_hz,
+                p->plan.wafer_count, p->plan.width, p->plan.rows);
+}

@@ -20,4 +20,5 @@ typedef struct {
 
 bool perf_plan(perf_planned *out, arena *a, const perf_shape *s, const perf_machine *m, const perf_load *load, diag *d);
 void perf_planned_text(const perf_planned *p, strbuf *out);
+void perf_planned_json(const perf_planned *p, strbuf *out); /* as a member of the JSON object that `out` ends with */
 #endif

@@ -6,6 +6,8 @@
 #include <jansson.h>
 #include <math.h>
 
+enum { ENDS = 2 }; /* the last variants */
+
 /* ---- options and metrics by name ---- */
 
 bool perf_sim_option(perf_sim *s, const char *name, double v) {
@@ -76,6 +78,22 @@ double perf_scenario_change(const perf_scenario *c, const perf_variant *v, const
     return metric(&v->reports[t->to], t->metric) / metric(&v->reports[t->from], t->metric) - 1;
 }
 
+static perf_range with_ends(double stated, double slow, double fast) {
+    return (perf_range){fmin(stated, fmin(slow, fast)), stated, fmax(stated, fmax(slow, fast))};
+}
+
+perf_range perf_scenario_range(const perf_scenario *c, const perf_target *t) {
+    const perf_variant *ends = &c->variants[c->variant_count - ENDS];
+    return with_ends(perf_scenario_change(c, c->variants, t), perf_scenario_change(c, ends, t),
+                     perf_scenario_change(c, ends + 1, t));
+}
+
+perf_range perf_scenario_rate(const perf_scenario *c, size_t value) {
+    const perf_variant *ends = &c->variants[c->variant_count - ENDS];
+    return with_ends(c->variants->reports[value].requests_per_s, ends->reports[value].requests_per_s,
+                     ends[1].reports[value].requests_per_s);
+}
+
 /* ---- the file ---- */
 
 typedef struct {
@@ -135,8 +153,8 @@ static void read_targets(reading *r, json_t *root) {
 /* A variant is the scenario itself with some of it replaced. */
 static void read_variant(reading *r, json_t *o) {
     perf_scenario *c = r->c;
-    if (c->variant_count == SCENARIO_VARIANTS_MAX) {
-        facts_complain(r->f, "variants", "are more than %d", SCENARIO_VARIANTS_MAX - 1);
+    if (c->variant_count == SCENARIO_VARIANTS_MAX - ENDS) {
+        facts_complain(r->f, "variants", "are more than %d", SCENARIO_VARIANTS_MAX - ENDS - 1);
         return;
     }
     perf_variant *v = &c->variants[c->variant_count++];
@@ -147,6 +165,17 @@ static void read_variant(reading *r, json_t *o) {
         facts_complain(r->f, "variants", "needs as many values as the scenario");
     const char *machine = json_string_value(json_object_get(o, "machine"));
     if (machine) perf_machine_load(&v->machine, r->a, machine, r->d);
+}
+
+static void add_ends(perf_scenario *c) {
+    static const char *const titles[ENDS] = {"all facts of the machine at their slow ends",
+                                             "all facts of the machine at their fast ends"};
+    for (int i = 0; i < ENDS; i++) {
+        perf_variant *v = &c->variants[c->variant_count++];
+        *v = c->variants[0];
+        v->title = titles[i];
+        v->sim.load.ends = i ? 1 : -1;
+    }
 }
 
 static void read_root(reading *r, json_t *root) {
@@ -172,6 +201,7 @@ static void read_root(reading *r, json_t *root) {
     read_targets(r, root);
     json_t *list = json_object_get(root, "variants");
     for (size_t i = 0; i < json_array_size(list); i++) read_variant(r, json_array_get(list, i));
+    add_ends(c);
 }
 
 bool perf_scenario_parse(perf_scenario *c, arena *a, const char *file_name, str json, diag *d) {

@@ -6,12 +6,15 @@
 static bool met(double got, const perf_target *t) { return fabs(got - t->change) <= t->tolerance; }
 
 static void reports(const perf_scenario *c, const perf_variant *v, strbuf *b) {
-    strbuf_addf(b, "%-12s %11s %13s %13s %13s %10s %8s %9s\n", c->vary, "requests/s", "first token", "median", "p99",
-                "a token", "readers", "transfer");
+    strbuf_addf(b, "%-12s %11s %16s %13s %13s %13s %10s %8s %9s\n", c->vary, "requests/s", "range", "first token",
+                "median", "p99", "a token", "readers", "transfer");
     for (size_t i = 0; i < c->value_count; i++) {
         const perf_sim_report *r = &v->reports[i];
-        strbuf_addf(b, "%-12s %11.4g %13s %13s %13s %10s %6.0f %% %7.1f %%\n", c->labels[i], r->requests_per_s,
-                    units_seconds(r->ttft_s.mean).text, units_seconds(r->ttft_s.p50).text,
+        perf_range rate = perf_scenario_rate(c, i);
+        char range[48];
+        snprintf(range, sizeof range, "%.4g .. %.4g", rate.low, rate.high);
+        strbuf_addf(b, "%-12s %11.4g %16s %13s %13s %13s %10s %6.0f %% %7.1f %%\n", c->labels[i], r->requests_per_s,
+                    range, units_seconds(r->ttft_s.mean).text, units_seconds(r->ttft_s.p50).text,
                     units_seconds(r->ttft_s.p99).text, units_seconds(r->tpot_s.mean).text, 100 * r->reader_share,
                     100 * r->network_ttft_share);
     }
@@ -20,11 +23,14 @@ static void reports(const perf_scenario *c, const perf_variant *v, strbuf *b) {
 static void targets(const perf_scenario *c, strbuf *b) {
     for (size_t i = 0; i < c->target_count; i++) {
         const perf_target *t = &c->targets[i];
-        double got = perf_scenario_change(c, &c->variants[0], t);
-        strbuf_addf(b, "%-16s %s -> %s: simulated %+.1f %%, published %+.0f %%: %s (within %.0f points)\n", t->metric,
-                    c->labels[t->from], c->labels[t->to], 100 * got, 100 * t->change, met(got, t) ? "met" : "missed",
-                    100 * t->tolerance);
+        perf_range got = perf_scenario_range(c, t);
+        strbuf_addf(
+            b, "%-16s %s -> %s: simulated %+.1f %% (%+.1f .. %+.1f), published %+.0f %%: %s (within %.0f points)\n",
+            t->metric, c->labels[t->from], c->labels[t->to], 100 * got.value, 100 * got.low, 100 * got.high,
+            100 * t->change, met(got.value, t) ? "met" : "missed", 100 * t->tolerance);
     }
+    strbuf_addf(b, "Ranges: all facts of the machine at their slow and fast ends; the weakest behind a step is %s.\n",
+                fact_kind_name(c->variants->reports->weakest));
 }
 
 static void variants(const perf_scenario *c, strbuf *b) {
@@ -91,6 +97,12 @@ void perf_scenario_json(const perf_scenario *c, strbuf *b) {
     for (size_t i = 0; i < c->assumption_count; i++) {
         strbuf_adds(b, i ? ", " : "");
         strbuf_add_json(b, str_from(c->assumptions[i]));
+    }
+    strbuf_addf(b, "], \"weakest_fact\": \"%s\", \"ranges\": [", fact_kind_name(c->variants->reports->weakest));
+    for (size_t i = 0; i < c->target_count; i++) {
+        perf_range r = perf_scenario_range(c, &c->targets[i]);
+        strbuf_addf(b, "%s{\"metric\": \"%s\", \"low\": %.6g, \"high\": %.6g}", i ? ", " : "", c->targets[i].metric,
+                    r.low, r.high);
     }
     strbuf_adds(b, "], \"variants\": [");
     for (size_t i = 0; i < c->variant_count; i++) {

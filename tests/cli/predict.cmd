@@ -2,6 +2,7 @@
 export INGOT_DATA=data
 ingot predict -m llama-3.1-70b -M cs3 --streamed | grep -E "^(runs on|  wafer I/O)|what-if"
 ingot predict -m llama-3.2-1b -M cs3 --plan | grep -c "kernels/ by plan"
+ingot predict -m llama-3.2-1b -M cs3 --plan --json | grep -c '"kernels_by_plan": {"user_tok_s": .*}}$'
 ingot predict -m llama-3.2-1b -M h100 --plan || echo $?
 ingot predict -m mixtral-8x7b -M h200 --html "$T/p.html" | head -1
 grep -o "<svg" "$T/p.html" | wc -l
@@ -29,7 +30,7 @@ printf 'when,what\n' >"$T/wrong.csv" && ingot simulate --trace "$T/wrong.csv" 2>
 ingot simulate --scenario zhipu-512 | grep -E "published .*(met|missed)"
 ingot plan-capacity --megawatts 250 | grep -E "systems|power"
 ingot plan-capacity --megawatts 250 | grep -cE "electricity|drawn|price"
-ingot plan-capacity --megawatts 50 cs3 dgx-b200 h100 maia100 2>&1 | awk '{print $1, $2}' | tail -4
+ingot plan-capacity --megawatts 50 cs3 dgx-b200 h100 maia100 2>&1 | awk '{print $1, $2}' | sed -n '3,6p'
 ingot plan-capacity -r 5 --tpot 1e-6 || echo $?
 ingot sweep batch=1:2 || echo $?
 ingot sweep nonsense=3 || echo $?
