@@ -220,10 +220,10 @@ INLINE void all_tiles(const pack_layout p, const uint8_t *panels, size_t panel_b
     _tile_release();
 }
 
-/* Activations of one token: its row in each tile; the padding up to the stride is zero. */
+/* Activations of one token: its row in each tile; the rest of the last block is zero. */
 static void split(const acts *a, size_t token) {
     const float *x = a->f + token * a->stride;
-    for (size_t k = 0; k < a->stride; k += 16) {
+    for (size_t k = 0; k < (a->cols + BLOCK_COLS - 1) / BLOCK_COLS * BLOCK_COLS; k += 16) {
         __mmask16 there = k + 16 <= a->cols ? 0xFFFF : k < a->cols ? (__mmask16)((1u << (a->cols - k)) - 1) : 0;
         __m512 v = _mm512_maskz_loadu_ps(there, x + k);
         __m512i h = _mm512_and_si512(_mm512_add_epi32(_mm512_castps_si512(v), _mm512_set1_epi32(0x8000)),

@@ -75,18 +75,16 @@ typedef struct {
     const float *bias;
 } output;
 
-static void finish_panel(const output *o, const float *y, uint64_t row, uint64_t rows, size_t first, size_t tokens) {
-    for (size_t t = 0; t < tokens; t++) {
-        float *out = o->out + (first + t) * o->stride + row;
-        const float *from = y + t * PANEL_ROWS;
-        if (rows == PANEL_ROWS && !o->bias) { /* most of them: the compiler knows how many */
-            for (int r = 0; r < PANEL_ROWS; r++) out[r] = o->add ? out[r] + from[r] : from[r];
-            continue;
-        }
-        for (uint64_t r = 0; r < rows; r++) {
-            float v = o->bias ? from[r] + o->bias[row + r] : from[r];
-            out[r] = o->add ? out[r] + v : v;
-        }
+/* Rows [row, row + rows) of one token. */
+static inline void finish(const output *o, const float *y, uint64_t row, uint64_t rows, size_t token) {
+    float *out = o->out + token * o->stride + row;
+    if (rows == PANEL_ROWS && !o->bias) { /* most of them: the compiler knows how many */
+        for (int r = 0; r < PANEL_ROWS; r++) out[r] = o->add ? out[r] + y[r] : y[r];
+        return;
+    }
+    for (uint64_t r = 0; r < rows; r++) {
+        float v = o->bias ? y[r] + o->bias[row + r] : y[r];
+        out[r] = o->add ? out[r] + v : v;
     }
 }
 
@@ -145,10 +143,11 @@ static void multiply_tiles(native *n, int thread, const piece *h, const acts *x,
             count = end - panel;
             const uint8_t *from = panels_at(h, panel, &count);
             n->k->tiles[h->layout](from, h->panel_bytes, count, x, 0, tokens, own->panel);
-            for (size_t i = 0; i < count; i++) {
-                uint64_t rows, row = panel_row(h, panel + i, &rows);
-                finish_panel(o, own->panel + i * padded * PANEL_ROWS, row, rows, 0, tokens);
-            }
+            for (size_t t = 0; t < tokens; t++) /* token by token: neighbours in the output */
+                for (size_t i = 0; i < count; i++) {
+                    uint64_t rows, row = panel_row(h, panel + i, &rows);
+                    finish(o, own->panel + (i * padded + t) * PANEL_ROWS, row, rows, t);
+                }
         }
     }
     own->tickets += runs;
@@ -164,7 +163,7 @@ static void multiply_panels(native *n, int thread, const piece *h, const acts *x
             bool direct = !o->add && !o->bias && rows == PANEL_ROWS;
             float *y = direct ? o->out + first * o->stride + row : n->scratch[thread].panel;
             n->k->gemm[h->layout](panels_at(h, panel, &one), x, first, count, y, direct ? o->stride : PANEL_ROWS);
-            if (!direct) finish_panel(o, y, row, rows, first, count);
+            for (size_t t = 0; t < count && !direct; t++) finish(o, y + t * PANEL_ROWS, row, rows, first + t);
         }
     }
 }
@@ -458,6 +457,8 @@ static bool make_acts(native *n, acts *a, size_t tokens, size_t stride) {
 
 static size_t max3(size_t a, size_t b, size_t c) { return a > b ? (a > c ? a : c) : (b > c ? b : c); }
 
+static size_t whole_groups(size_t tokens) { return (tokens + 15) / 16 * 16; } /* of pairs, see acts */
+
 static bool make_buffers(native *n) {
     const llm_config *c = &n->m->config;
     size_t q = (size_t)c->heads * c->head_size, kv = (size_t)c->kv_heads * c->head_size, f = sizeof(float),
@@ -476,18 +477,21 @@ static bool make_buffers(native *n) {
               (n->qkv = block(n, b * n->qkv_stride * f)) && (n->att = block(n, b * n->q_stride * f)) &&
               (n->gate = block(n, b * n->mlp_stride * f)) && (n->up = block(n, b * n->mlp_stride * f));
     size_t widest = max3(n->width_stride, n->q_stride, n->mlp_stride), half = c->rope_dims / 2 + 1,
-           rows = n->attention_rows, tiled = n->k->tile_tokens ? TILE_PANELS : 1;
+           rows = n->attention_rows;
     ok = ok && make_acts(n, &n->shared, b, widest);
     for (int i = 0; ok && i < 2; i++)
         ok = (n->cosines[i] = block(n, b * half * f)) && (n->sines[i] = block(n, b * half * f));
     if (ok && n->k->tile_tokens)
-        ok = (n->shared.pairs = block(n, (b + 15) / 16 * 16 * 2 * widest * sizeof(uint16_t))) != NULL;
+        ok = (n->shared.pairs = block(n, whole_groups(b) * 2 * widest * sizeof(uint16_t))) != NULL;
+    n->panel_results = whole_groups(b) * (n->k->tile_tokens ? TILE_PANELS : 1) + rows;
     n->scratch = mem_alloc_n((size_t)pool_threads(n->threads), sizeof *n->scratch);
     for (int i = 0; ok && n->scratch && i < pool_threads(n->threads); i++) {
         thread_scratch *t = &n->scratch[i];
         ok = make_acts(n, &t->own, PRIVATE_TOKENS, widest) &&
-             (t->panel = block(n, ((b + 15) / 16 * 16 * tiled + rows) * PANEL_ROWS * f)) &&
-             (t->q = block(n, rows * n->head_stride * f)) && (t->scores = block(n, rows * n->score_stride * f));
+             (t->panel = block(n, n->panel_results * PANEL_ROWS * f)) && (t->q = block(n, rows * n->head_stride * f)) &&
+             (t->scores = block(n, rows * n->score_stride * f)) &&
+             (!n->k->tile_tokens || (t->pairs = block(n, whole_groups(rows) * 2 * sizeof *t->pairs *
+                                                             max3(n->score_stride, n->head_stride, 0))));
     }
     return ok && n->scratch;
 }

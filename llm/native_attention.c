@@ -48,6 +48,38 @@ static size_t first_visible(const llm_config *c, uint32_t layer, size_t position
     return c->windowed[layer] && position >= c->window ? position - c->window + 1 : 0;
 }
 
+/* Panels of keys or values that follow each other `bytes` apart. */
+typedef struct {
+    const uint8_t *at;
+    size_t bytes, count;
+} kv_panels;
+
+/* By tiles or not hangs on the pass and not on the rows at hand: those differ with the number of threads. */
+static bool by_tiles(const pass *s) {
+    return s->n->k->tile_tokens && s->tokens >= s->n->k->tile_tokens && s->digits == 2;
+}
+
+/* out[row * stride + 16 * panel + lane] = panel . rows of `a`. */
+static void product(const pass *s, thread_scratch *t, kv_panels p, acts a, size_t rows, float *out, size_t stride) {
+    const native *n = s->n;
+    if (!by_tiles(s)) {
+        for (size_t i = 0; i < p.count; i++)
+            n->k->gemm[n->kv_layout](p.at + i * p.bytes, &a, 0, rows, out + i * PANEL_ROWS, stride);
+        return;
+    }
+    size_t unit = n->k->tile_tokens, padded = (rows + unit - 1) / unit * unit, most = n->panel_results / padded, count;
+    a.pairs = t->pairs;
+    for (size_t r = 0; r < rows; r++) n->k->split(&a, r);
+    for (size_t begin = 0; begin < p.count; begin += count) {
+        count = p.count - begin < most ? p.count - begin : most;
+        n->k->tiles[n->kv_layout](p.at + begin * p.bytes, p.bytes, count, &a, 0, rows, t->panel);
+        for (size_t r = 0; r < rows; r++)
+            for (size_t i = 0; i < count; i++)
+                memcpy(out + r * stride + (begin + i) * PANEL_ROWS, t->panel + (i * padded + r) * PANEL_ROWS,
+                       PANEL_ROWS * sizeof *out);
+    }
+}
+
 /* Rows [row, row + rows) of one KV head; row = token * group + query head within the group. */
 static void attend(pass *s, thread_scratch *t, uint32_t layer, uint32_t kv_head, size_t row, size_t rows) {
     native *n = s->n;
@@ -58,13 +90,13 @@ static void attend(pass *s, thread_scratch *t, uint32_t layer, uint32_t kv_head,
         memcpy(t->q + r * n->head_stride, n->qkv + token * n->qkv_stride + head * hs, hs * sizeof(float));
     }
     size_t last = s->position + (row + rows - 1) / group;
-    size_t from = first_visible(c, layer, s->position + row / group) / PANEL_ROWS * PANEL_ROWS, count = last + 1 - from;
+    size_t from = first_visible(c, layer, s->position + row / group) / BLOCK_COLS * BLOCK_COLS, count = last + 1 - from;
     const uint8_t *keys = n->keys[layer] + kv_head * n->key_head_bytes,
                   *values = n->values[layer] + kv_head * n->value_head_bytes;
-    acts q = {.f = t->q, .cols = hs, .stride = n->head_stride};
-    for (size_t p = 0; p < count; p += PANEL_ROWS)
-        n->k->gemm[n->kv_layout](keys + kv_index_bytes(n, (from + p) * hs), &q, 0, rows, t->scores + p,
-                                 n->score_stride);
+    size_t key_bytes = kv_index_bytes(n, PANEL_ROWS * hs), value_bytes = kv_index_bytes(n, n->context * PANEL_ROWS);
+    kv_panels k = {keys + from / PANEL_ROWS * key_bytes, key_bytes, (count + PANEL_ROWS - 1) / PANEL_ROWS},
+              v = {values + kv_index_bytes(n, from * PANEL_ROWS), value_bytes, (hs + PANEL_ROWS - 1) / PANEL_ROWS};
+    product(s, t, k, (acts){.f = t->q, .cols = hs, .stride = n->head_stride}, rows, t->scores, n->score_stride);
     for (size_t r = 0; r < rows; r++) {
         size_t position = s->position + (row + r) / group, begin = first_visible(c, layer, position) - from,
                end = position + 1 - from;
@@ -74,15 +106,11 @@ static void attend(pass *s, thread_scratch *t, uint32_t layer, uint32_t kv_head,
         t->inverse[r] = 1.0f / n->k->softmax_exp(scores + begin, end - begin, c->attn_scale, c->attn_softcap);
     }
     acts p = {.f = t->scores, .cols = count, .stride = n->score_stride};
-    for (size_t d = 0; d < hs; d += PANEL_ROWS) {
-        size_t lanes = hs - d < PANEL_ROWS ? hs - d : PANEL_ROWS;
-        n->k->gemm[n->kv_layout](values + kv_index_bytes(n, (d / PANEL_ROWS * n->context + from) * PANEL_ROWS), &p, 0,
-                                 rows, t->panel, PANEL_ROWS);
-        for (size_t r = 0; r < rows; r++) {
-            size_t token = (row + r) / group, head = kv_head * group + (row + r) % group;
-            float *out = n->att + token * n->q_stride + head * hs + d;
-            for (size_t i = 0; i < lanes; i++) out[i] = t->panel[r * PANEL_ROWS + i] * t->inverse[r];
-        }
+    product(s, t, v, p, rows, t->q, n->head_stride); /* the queries have done their work */
+    for (size_t r = 0; r < rows; r++) {
+        size_t token = (row + r) / group, head = kv_head * group + (row + r) % group;
+        float *out = n->att + token * n->q_stride + head * hs;
+        for (size_t i = 0; i < hs; i++) out[i] = t->q[r * n->head_stride + i] * t->inverse[r];
     }
 }
 
@@ -94,7 +122,7 @@ void native_attention(pass *s, int thread, uint32_t layer) {
     int threads = pool_threads(n->threads);
     size_t per_head = (size_t)s->tokens * (c->heads / c->kv_heads), step = n->attention_rows;
     if (per_head < step && c->kv_heads % (uint32_t)threads)
-        step = 1; /* decode: whole groups would leave threads idle */
+        step = by_tiles(s) ? n->k->tile_tokens : 1; /* whole groups would leave threads idle */
     size_t blocks = (per_head + step - 1) / step;
     for (size_t item = (size_t)thread; item < blocks * c->kv_heads; item += (size_t)threads) {
         size_t row = item % blocks * step, rows = per_head - row < step ? per_head - row : step;

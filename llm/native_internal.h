@@ -9,17 +9,18 @@ enum {
     PRIVATE_TOKENS = 4,
     TILE_PANELS = 32,      /* that tiles take at once: their sums stay in the second-level cache with the activations */
     RUNS_PER_THREAD = 4,   /* of panels in a matrix, when threads draw them */
-    ATTENTION_ROWS = 32,   /* (token, head) rows that share one pass over keys and values */
+    ATTENTION_ROWS = 64,   /* (token, head) rows that share one pass over keys and values */
     HOT_KINDS = 16,        /* layouts x widths */
     HOT_BYTES = 128 << 10, /* of each: several kinds fit the second-level cache together */
     BLOCKS_SHARED = 20,
-    BLOCKS_PER_THREAD = 10, /* at least as many buffers as make_buffers asks for */
+    BLOCKS_PER_THREAD = 11, /* at least as many buffers as make_buffers asks for */
 };
 
 /* Scratch of one thread. */
 typedef struct {
     acts own;                      /* activations of up to PRIVATE_TOKENS tokens */
-    float *panel;                  /* [batch][16] results of one panel, or of TILE_PANELS */
+    float *panel;                  /* [batch][16] results of one panel, or of TILE_PANELS: panel_results of 16 */
+    uint16_t *pairs;               /* attention by tiles: of the rows of q or scores; NULL without tiles */
     float *q, *scores;             /* attention: [rows][head stride], [rows][score_stride] */
     float inverse[ATTENTION_ROWS]; /* 1 / softmax sum of each row */
     struct hot_panels {
@@ -47,7 +48,7 @@ struct native {
     float *cosines[2], *sines[2]; /* [batch][rope_dims / 2] */
     float *x, *qkv, *att, *gate, *up, *tmp;
     size_t width_stride, qkv_stride, q_stride, mlp_stride, score_stride, head_stride;
-    size_t attention_rows;
+    size_t attention_rows, panel_results;
     acts shared;
     thread_scratch *scratch; /* [threads] */
     _Atomic size_t tickets;  /* drawn in this pass */
