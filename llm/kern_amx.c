@@ -131,10 +131,10 @@ INLINE uint16_t *tile_of(const acts *x, size_t token, size_t block, int part) {
     return x->pairs + ((token / GROUP * (x->stride / BLOCK_COLS) + block) * 2 + (size_t)part) * GROUP * BLOCK_COLS;
 }
 
-/* One or two groups of 16 tokens against the same columns of one or two panels, `blocks` blocks of them: sums[group]
- * [panel] = or += low * high + high * high + high * low, in this order for every block. A group's sums are y_group
- * floats after the first's, a panel's y_panel. Loading a tile takes about as long as multiplying by it, so each is used
- * two to four times. */
+/* One or two groups of 16 tokens against the same columns, `blocks` blocks of them, of one or two panels. For every
+ * block in this order: low * high + high * high + high * low, on top of what y holds unless these are the first
+ * columns. The second group's sums follow the first's, the second panel's are y_panel floats after them. Loading a tile
+ * takes about as long as multiplying by it, so each is used two to four times. */
 INLINE void multiply(bool groups2, bool panels2, const pairs w[2][SUPER_BLOCKS], int blocks, const acts *x,
                      size_t token, size_t block, float *y, size_t y_panel) {
     enum { GROUP_SUMS = GROUP * PANEL_ROWS, PART = GROUP * BLOCK_COLS, LINE = 64 };
