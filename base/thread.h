@@ -3,8 +3,9 @@
  *     static void work(void *arg, int thread, int threads) { ...; pool_barrier(p); ...; }
  *     pool_run(p, work, arg);                 // the caller is thread 0; returns when all have ended
  *
- * Waiting spins for a bounded time and then sleeps, so that a pool does not burn a shared machine. The work is split by
- * thread number, never by arrival: results do not depend on timing.
+ * Waiting spins for a bounded time and then sleeps, so that a pool does not burn a shared machine. The pool splits work
+ * by thread number; who deals it by arrival (panels of prompts, llm/native.c) sees to it that results do not depend on
+ * that.
  */
 #ifndef INGOT_BASE_THREAD_H
 #define INGOT_BASE_THREAD_H
