@@ -1,13 +1,16 @@
 /* The clock: which routers and cores have something to do in which cycle, and the threads that do it.
  *
- * The rows are split into bands, one per thread. Each band has two wheels of bit sets (routers, cores), one slot per
- * cycle for the next 255, and a heap for cores that sleep longer. A bit may be set twice for free, a PE may stand in
- * any number of slots, and walking a slot visits PEs in memory order. Cycles in which no slot is occupied are skipped.
+ * The rows are split into bands. Each band has two wheels of bit sets (routers, cores), one slot per cycle for the next
+ * 255, and a heap for cores that sleep longer. A bit may be set twice for free, a PE may stand in any number of slots,
+ * and walking a slot visits PEs in memory order. Cycles in which no slot is occupied are skipped.
  *
- * A cycle of a band needs only what its neighbours did in earlier cycles (fabric_internal.h), so one barrier per cycle
- * is enough. Few visits in a cycle do not pay for a barrier: then one thread runs all bands, with the same result. Where
- * no route leads from one band to another, there is a barrier every APART_CYCLES only; after a fault the bands then
- * stand at different cycles. */
+ * Where rows do not see each other, because no route leads over the edge between them, bands are as small as
+ * BAND_PES allows: what a band's PEs touch then stays in the host's caches while the band runs APART_CYCLES alone, and
+ * threads take the next band that nobody has run. After a fault the bands stand at different cycles.
+ *
+ * Otherwise there is one band per thread. A cycle of a band needs only what its neighbours did in earlier cycles
+ * (fabric_internal.h), so one barrier per cycle is enough. Few visits in a cycle do not pay for a barrier: then one
+ * thread runs all bands, with the same result. */
 #include "base/rng.h"
 #include "wse/debug.h"
 #include "wse/fabric_internal.h"
@@ -15,12 +18,13 @@
 
 enum {
     VISITS_PER_THREAD = 256, /* below this a barrier costs more than the other threads save */
-    APART_CYCLES = 128,
+    APART_CYCLES = 4096,
+    BAND_PES = 256, /* some 4 KB each */
 };
 
 /* The hostile order also wants threads where they do not pay. */
 static uint64_t worth_threads(const wse *m) {
-    return m->options.shuffle ? 2 : (uint64_t)VISITS_PER_THREAD * m->clock->count;
+    return m->options.shuffle ? 2 : (uint64_t)VISITS_PER_THREAD * m->clock->thread_count;
 }
 
 static bool wheel_new(clockwork *c, wheel *w, uint32_t pes) {
@@ -50,21 +54,44 @@ static bool band_new(clockwork *c, band *b, wse *m, uint32_t y0, uint32_t y1) {
     return ok && b->far;
 }
 
+/* Rows after which a band may end: `edges` gets where those bands end that are as small as they may be. */
+static uint32_t edges_apart(const wse *m, uint16_t *edges) {
+    uint32_t n = 0, begin = 0, widest = 0, threads = m->clock->thread_count;
+    for (uint32_t y = 1; y <= m->height; y++) {
+        if (y < m->height && ((y - begin) * m->width < BAND_PES || !fabric_edge_free(m, y))) continue;
+        if (y - begin > widest) widest = y - begin;
+        edges[n++] = (uint16_t)y;
+        begin = y;
+    }
+    bool shared_out = threads == 1 || (n >= threads && widest <= (m->height + threads - 1) / threads);
+    bool looked_at = m->looked_at || m->options.trace || m->options.profile;
+    return shared_out && !looked_at ? n : 0;
+}
+
+static uint32_t edges_even(const wse *m, uint16_t *edges) {
+    uint32_t n = m->clock->thread_count;
+    for (uint32_t i = 0; i < n; i++) edges[i] = (uint16_t)((uint64_t)m->height * (i + 1) / n);
+    return n;
+}
+
 bool clock_new(wse *m, diag *d) {
     clockwork *c = m->clock = mem_alloc(sizeof *c);
     if (!c) return diag_oom(d, "clock");
     uint32_t threads = m->options.threads ? m->options.threads : 1;
-    c->count = threads < m->height ? threads : m->height;
+    c->thread_count = threads < m->height ? threads : m->height;
+    c->band_of_row = mem_alloc_n(m->height, sizeof *c->band_of_row);
+    uint16_t *edges = mem_alloc_n(m->height, sizeof *edges);
+    if (edges && !(c->count = edges_apart(m, edges))) c->count = edges_even(m, edges);
+    c->apart = true;
+    for (uint32_t i = 0; i + 1 < c->count; i++) c->apart = c->apart && fabric_edge_free(m, edges[i]);
     c->bytes = sizeof *c + c->count * sizeof(band);
     c->bands = mem_alloc_n(c->count, sizeof(band));
-    c->band_of_row = mem_alloc_n(m->height, sizeof *c->band_of_row);
     atomic_flag_clear(&c->fault_lock);
-    bool ok = c->bands && c->band_of_row;
-    for (uint32_t i = 0; ok && i < c->count; i++)
-        ok = band_new(c, &c->bands[i], m, (uint32_t)((uint64_t)m->height * i / c->count),
-                      (uint32_t)((uint64_t)m->height * (i + 1) / c->count));
+    bool ok = edges && c->bands && c->band_of_row;
+    for (uint32_t i = 0; ok && i < c->count; i++) ok = band_new(c, &c->bands[i], m, i ? edges[i - 1] : 0, edges[i]);
+    mem_free(edges);
     if (!ok) return diag_oom(d, "clock");
-    return c->count == 1 || (c->threads = pool_new((int)c->count, d));
+    return c->thread_count == 1 || (c->threads = pool_new((int)c->thread_count, d));
 }
 
 static void band_free(band *b) {
@@ -260,21 +287,34 @@ static uint64_t clock_next(const clockwork *c, uint64_t from) {
     return next;
 }
 
+typedef struct {
+    uint32_t first, end;
+} share;
+
+static share share_of(const clockwork *c, int thread) {
+    uint32_t t = (uint32_t)thread;
+    return (share){c->count * t / c->thread_count, c->count * (t + 1) / c->thread_count};
+}
+
 /* Bands side by side, cycle by cycle, while there is enough to do. All threads read the same reports and so leave
  * together. */
 static void run_bands(void *arg, int thread, int threads) {
     wse *m = arg;
     clockwork *c = m->clock;
+    share mine = share_of(c, thread);
     uint64_t now = m->cycle;
+    (void)threads;
     for (bool go = true; go; now++) {
-        band *b = &c->bands[thread];
-        band_cycle(b, now);
-        b->said[now & 1].visits = b->visits + b->rows_awake;
-        b->said[now & 1].stop = b->faulted || (b->stream_done && c->stop_for_streams);
+        for (uint32_t i = mine.first; i < mine.end; i++) {
+            band *b = &c->bands[i];
+            band_cycle(b, now);
+            b->said[now & 1].visits = b->visits + b->rows_awake;
+            b->said[now & 1].stop = b->faulted || (b->stream_done && c->stop_for_streams);
+        }
         pool_barrier(c->threads);
         uint64_t visits = 0;
         go = now + 1 < c->until;
-        for (int i = 0; i < threads; i++) {
+        for (uint32_t i = 0; i < c->count; i++) {
             visits += c->bands[i].said[now & 1].visits;
             go = go && !c->bands[i].said[now & 1].stop;
         }
@@ -286,37 +326,38 @@ static void run_bands(void *arg, int thread, int threads) {
     }
 }
 
-/* Visits of a band before `end`. */
-static uint32_t run_band(band *b, uint64_t from, uint64_t end) {
-    uint32_t visits = 0;
+/* A band alone, up to `end`. */
+static void run_band(band *b, uint64_t from, uint64_t end, uint32_t parity) {
+    uint64_t visits = 0;
     for (uint64_t now = band_next(b, from); now < end && !b->faulted; now = band_next(b, now + 1)) {
         band_cycle(b, now);
         visits += b->visits;
     }
-    return visits;
+    b->said[parity].visits = visits;
+    b->said[parity].stop = b->faulted;
+    b->said[parity].after = b->now + 1;
 }
 
-/* As run_bands, for bands that do not see each other. */
+/* Bands that do not see each other: one after the other, by whoever has time. */
 static void run_bands_apart(void *arg, int thread, int threads) {
     wse *m = arg;
     clockwork *c = m->clock;
     uint64_t from = m->cycle, end;
-    uint32_t parity = 0;
+    uint32_t parity = 0, drawn = 0;
     for (bool go = true; go; from = end, parity ^= 1) {
-        band *b = &c->bands[thread];
         end = c->until - from > APART_CYCLES ? from + APART_CYCLES : c->until;
-        b->said[parity].visits = run_band(b, from, end);
-        b->said[parity].stop = b->faulted;
-        b->said[parity].after = b->now + 1;
-        pool_barrier(c->threads);
+        for (uint32_t i; (i = atomic_fetch_add_explicit(&c->next, 1, memory_order_relaxed) - drawn) < c->count;)
+            run_band(&c->bands[i], from, end, parity);
+        drawn += c->count + (uint32_t)threads; /* each thread draws one in vain */
+        if (threads > 1) pool_barrier(c->threads);
         uint64_t visits = 0, after = from;
         bool stop = false;
-        for (int i = 0; i < threads; i++) {
+        for (uint32_t i = 0; i < c->count; i++) {
             visits += c->bands[i].said[parity].visits;
             if (c->bands[i].said[parity].after > after) after = c->bands[i].said[parity].after;
             stop |= c->bands[i].said[parity].stop;
         }
-        go = end < c->until && !stop && visits >= worth_threads(m);
+        go = end < c->until && !stop && visits >= (threads > 1 ? worth_threads(m) : 1);
         if (thread == 0) m->cycle = stop ? m->fault_cycle + 1 : after; /* after that it may be quiet */
     }
 }
@@ -325,11 +366,18 @@ static uint64_t run_serial(wse *m, uint64_t now) {
     clockwork *c = m->clock;
     uint64_t visits = 0;
     for (uint32_t i = 0; i < c->count; i++) {
-        band_cycle(&c->bands[i], now);
-        visits += c->bands[i].visits;
+        band *b = &c->bands[i];
+        if (c->apart && band_next(b, now) != now) continue;
+        band_cycle(b, now);
+        visits += b->visits;
     }
     m->cycle = now + 1;
     return visits;
+}
+
+/* May bands run alone for a while? Nobody looks on, prints or waits for a stream. */
+static bool may_run_apart(const wse *m) {
+    return m->clock->apart && !m->looked_at && !m->clock->stop_for_streams && !(m->options.log && core_any_prints(m));
 }
 
 static wse_stop leave(wse *m, wse_stop why) {
@@ -398,9 +446,11 @@ wse_stop wse_run(wse *m, uint64_t until_cycle, bool stop_for_streams) {
         core_flush_logs(m);
         if (m->debug) debug_cycle_done(m);
         bool stop = m->fault[0] || (stop_for_streams && any_stream_done(c)) || m->cycle >= until_cycle;
-        bool apart = c->apart && !m->looked_at && !m->options.log && !c->stop_for_streams;
-        if (!stop && c->threads && visits >= (apart ? c->count : worth_threads(m))) {
-            pool_run(c->threads, apart ? run_bands_apart : run_bands, m);
+        bool apart = c->count > 1 && may_run_apart(m);
+        if (!stop && (c->threads || apart) && visits >= (apart ? c->thread_count : worth_threads(m))) {
+            atomic_store(&c->next, 0);
+            if (c->threads) pool_run(c->threads, apart ? run_bands_apart : run_bands, m);
+            else run_bands_apart(m, 0, 1);
             core_flush_logs(m);
         }
         if (stop_for_streams && any_stream_done(c)) return leave(m, m->fault[0] ? WSE_FAULT : WSE_STREAMS);

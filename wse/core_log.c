@@ -56,6 +56,12 @@ void core_print(wse *m, uint32_t pe, core *c, uint64_t time, uint32_t kind, cons
     put(m, pe, c, time, s);
 }
 
+bool core_any_prints(const wse *m) {
+    bool any = false;
+    for (uint32_t k = 0; k < m->image->program_count; k++) any |= m->cores->programs[k].prints;
+    return any;
+}
+
 void core_flush_log(wse *m, uint32_t pe) {
     core *c = &m->cores->pe[pe];
     if (!c->log_line || !m->options.log) return;

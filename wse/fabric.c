@@ -349,17 +349,15 @@ static void take_wafer(fabric *f, const wse *m, uint32_t longest) {
     f->step[ISA_NORTH] = -(int32_t)m->width;
 }
 
-/* Does no route lead over the edge of a band of rows? */
-static bool bands_apart(const wse *m) {
+bool fabric_edge_free(const wse *m, uint32_t y) {
     const fabric *f = m->fabric;
-    for (uint32_t i = 0; i + 1 < m->clock->count; i++)
-        for (uint32_t x = 0; x < m->width; x++) {
-            const router *above = &f->routers[m->clock->bands[i].end - m->width + x], *below = above + m->width;
-            for (uint32_t k = 0; k < f->shapes[above->shape].lanes; k++)
-                if (f->lanes[above->lanes + k].out[ISA_SOUTH] < OUT_NONE) return false;
-            for (uint32_t k = 0; k < f->shapes[below->shape].lanes; k++)
-                if (f->lanes[below->lanes + k].out[ISA_NORTH] < OUT_NONE) return false;
-        }
+    for (uint32_t x = 0; x < m->width; x++) {
+        const router *below = &f->routers[y * m->width + x], *above = below - m->width;
+        for (uint32_t k = 0; k < f->shapes[above->shape].lanes; k++)
+            if (f->lanes[above->lanes + k].out[ISA_SOUTH] < OUT_NONE) return false;
+        for (uint32_t k = 0; k < f->shapes[below->shape].lanes; k++)
+            if (f->lanes[below->lanes + k].out[ISA_NORTH] < OUT_NONE) return false;
+    }
     return true;
 }
 
@@ -374,7 +372,6 @@ bool fabric_new(wse *m, diag *d) {
     if (f->link_num != f->link_den && !(f->link_free = take(f, (size_t)m->pes * MESH_DIRS, 8, d))) return false;
     lanes_new(m);
     if (!link_lanes(m, d)) return false;
-    m->clock->apart = bands_apart(m);
     return streams_new(m, d);
 }
 

@@ -244,7 +244,7 @@ typedef struct {
     uint32_t *mail[2][2];
     bool mail_any[2][2];
     struct {
-        uint32_t visits;
+        uint64_t visits;
         bool stop;
         uint64_t after; /* cycle after the last visit */
     } said[2]; /* by parity, read by all threads behind the barrier */
@@ -252,8 +252,9 @@ typedef struct {
 
 struct clockwork {
     band *bands;
-    uint32_t count, rows_per_band;
+    uint32_t count, thread_count;
     uint16_t *band_of_row;
+    _Atomic uint32_t next; /* of the bands that run apart: the first that no thread has taken, counted over rounds */
     pool *threads;
     atomic_flag fault_lock;
     uint64_t until;

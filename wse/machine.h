@@ -97,7 +97,7 @@ bool check_new(wse *m, diag *d);
 void check_release(wse *m);
 
 /* ---- clock.c: who runs when ---- */
-bool clock_new(wse *m, diag *d);
+bool clock_new(wse *m, diag *d); /* after fabric_new */
 void clock_free(wse *m);
 void clock_start_at(wse *m); /* nobody is awake and the next cycle is m->cycle: of a new machine that is to go on */
 void clock_wake(wse *m, uint32_t pe, uint64_t cycle);   /* core_step(pe) at `cycle` (> now, or = now from fabric_tick). A PE may have
@@ -111,6 +111,7 @@ void clock_happened(wse *m, uint32_t pe, uint64_t now); /* a visit had an effect
 /* ---- fabric.c: for the cores ---- */
 bool fabric_new(wse *m, diag *d);
 void fabric_free(wse *m);
+bool fabric_edge_free(const wse *m, uint32_t y); /* does no route lead from one of the rows y - 1 and y to the other? */
 /* The input queue of a port (WSE-2: color, WSE-3: input queue id): the wavelet at its head when readable at `now`, else NULL. A core that
  * finds none is woken when one becomes readable. */
 const wse_wavelet *fabric_in_head(const wse *m, uint32_t pe, uint32_t port, uint64_t now);
@@ -165,6 +166,7 @@ void core_launch(wse *m, uint32_t pe, uint32_t entry, const uint16_t *args, uint
  * of every cycle on one thread (it costs one load when nothing was printed), so that lines come in (cycle, PE) order. */
 void core_flush_log(wse *m, uint32_t pe);
 void core_flush_logs(wse *m);
+bool core_any_prints(const wse *m);                        /* any program at all */
 size_t core_bytes(const wse *m);                           /* host memory the cores reserved */
 
 #endif

@@ -33,8 +33,8 @@ wse *wse_new(const isa_wafer *w, const isa_image *image, const wse_options *o, d
     m->height = image->height;
     m->pes = m->width * m->height;
     m->fault_cycle = UINT64_MAX;
-    if (!check_new(m, d) || !memory_new(m, d) || !clock_new(m, d) || !trace_new(m, d) || !fabric_new(m, d) || !pipes_new(m, d) ||
-        !cores_new(m, d)) {
+    if (!check_new(m, d) || !memory_new(m, d) || !fabric_new(m, d) || !clock_new(m, d) || !trace_new(m, d) ||
+        !pipes_new(m, d) || !cores_new(m, d)) {
         wse_free(m);
         return NULL;
     }
