@@ -1,5 +1,6 @@
 /* Cores: their state, and one step of a core. See core_internal.h for how the parts work together. */
 #include "wse/core_internal.h"
+#include "wse/pipe.h"
 #include "base/mem.h"
 #include <stdarg.h>
 #include <stdio.h>
@@ -181,6 +182,7 @@ static inline uint64_t progress(const core *c) {
 void core_step(wse *m, uint32_t pe, uint64_t now) {
     core *c = &m->cores->pe[pe];
     if (c->streams && stream_step(m, pe, c, now)) return;
+    pipe_fill_to(m, pe);
     uint64_t before = progress(c);
     bool due = c->time == now || c->datapath_free == now;
     if (c->alive) fetch_ahead(m, pe);

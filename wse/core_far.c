@@ -25,12 +25,10 @@ typedef struct {
 
 typedef struct {
     run *r;
-    const pipe *source; /* of the input, when it has no other end; else NULL */
-    operation op[CORE_THREADS];
-    uint32_t count;
+    pipe *source; /* of the input, when it has no other end; else NULL */
     uint64_t last;
-    uint64_t arrive; /* of the wavelet that would be taken from the pipe */
-    bool direct;
+    uint32_t count;
+    operation op[CORE_THREADS];
 } road;
 
 static source source_of(const run *r, const core_vop *v, const core_operand *o) {
@@ -62,19 +60,29 @@ static bool operation_of(road *w, core_vop *v, uint32_t thread) {
 
 /* ---- when? ---- */
 
+/* When the next wavelet may be read, if it has arrived. What is in the queue may lie there since a time that is
+ * forgotten. */
+static inline uint64_t arrived_at(const road *w) {
+    const run *r = w->r;
+    const pipe_copy *c = r->in;
+    if (c->queue->count) return r->now + wavelet_wait(&c->queue->e[c->queue->head], r->now);
+    return pipe_ring(w->source, c->taken)->arrive + c->ramp;
+}
+
 /* When may the next wavelet be read? */
 static inline uint64_t input_at(road *w) {
     run *r = w->r;
     pipe_copy *c = r->in;
-    w->direct = false;
-    if (!c->queue->count && w->source && c->given != w->source->entered) {
-        w->arrive = pipe_arrives(w->source, c);
-        w->direct = w->arrive < r->m->pipes->limit;
-        if (w->direct) return w->arrive + c->ramp;
+    if (c->given == c->taken) {
+        pipe *p = w->source;
+        if (p && c->given != p->entered) {
+            uint64_t t = pipe_arrives(p, c);
+            if (t < r->m->pipes->limit) pipe_arrived(r->m, p, c, t, r->pe);
+        }
+        if (c->given == c->taken) stream_tell(r);
+        if (c->given == c->taken) return PIPE_UNKNOWN;
     }
-    if (!c->queue->count) stream_tell(r);
-    if (!c->queue->count) return PIPE_UNKNOWN;
-    return r->now + wavelet_wait(&c->queue->e[c->queue->head], r->now);
+    return arrived_at(w);
 }
 
 static inline uint64_t later(uint64_t a, uint64_t b) { return a > b ? a : b; }
@@ -100,19 +108,13 @@ static uint64_t waits(road *w, const operation *o, uint64_t in, uint64_t out, ui
 
 /* ---- a move ---- */
 
-static inline uint32_t take(road *w) {
+static inline uint32_t take(road *w, uint64_t at) {
     run *r = w->r;
     pipe_copy *c = r->in;
-    uint32_t data;
-    if (w->direct) {
-        data = pipe_take(r->m, (pipe *)(uintptr_t)w->source, c, w->arrive);
-    } else {
-        wse_queue *q = c->queue;
-        data = q->e[q->head].data;
-        q->head = (uint16_t)(q->head + 1u == c->slots ? 0 : q->head + 1);
-        q->count--;
-    }
-    stream_took(r, r->t);
+    const wse_queue *q = c->queue;
+    uint32_t data = q->count ? q->e[q->head].data : pipe_ring(w->source, c->taken)->data;
+    pipe_taken(c, at);
+    r->took = true;
     return data;
 }
 
@@ -138,7 +140,7 @@ static inline uint32_t element(run *r, operation *o, uint32_t data) {
 static inline void move(road *w, operation *o) {
     run *r = w->r;
     core_vop *v = o->v;
-    uint32_t data = o->reads ? take(w) : 0, words = o->first ? v->s0.words : v->s1.words;
+    uint32_t data = o->reads ? take(w, r->t) : 0, words = o->first ? v->s0.words : v->s1.words;
     uint32_t value = element(r, o, words == 2 ? data : data & 0xffff);
     if (v->stream.pairs) {
         uint32_t first = value & 0xffff;
@@ -171,33 +173,189 @@ INLINE uint32_t compute_as(const run *r, core_vop *v, uint32_t a, uint32_t b, op
     return compute(r, v, a, b);
 }
 
-/* As go() and move(), over and over, with what does not change in registers. What is constant in a call is told apart
- * when compiled. */
+/* How far an operation alone has come. */
+typedef struct {
+    uint64_t t, before;        /* the next element may move; the last one did */
+    uint64_t busy, busy_until; /* cycles of the datapath, and where they end */
+    uint32_t left;
+} progress;
+
+INLINE void went(progress *p, uint64_t at, uint32_t cycles) {
+    p->before = at;
+    p->t = at + cycles;
+    p->left--;
+    if (p->t <= p->busy_until) return;
+    p->busy += p->t - later(at, p->busy_until);
+    p->busy_until = p->t;
+}
+
+INLINE uint32_t value_of(const run *r, operation *o, uint32_t data, op_class class, bool reads) {
+    uint32_t a = reads && o->first ? data : next_of(&o->a), b = reads && !o->first ? data : next_of(&o->b);
+    return compute_as(r, o->v, a, b, class);
+}
+
+INLINE void store(operation *o, uint32_t value) {
+    o->to[0] = (uint16_t)value;
+    if (o->v->d.words == 2) o->to[1] = (uint16_t)(value >> 16);
+    o->to += o->to_step;
+}
+
+/* ---- most elements of one operation alone ---- */
+
+/* A pipe while one core is at work at an end of it, far from the end of the run: what pipe.h and pipe.c do, with counts
+ * in registers. */
+typedef struct {
+    pipe *p;
+    pipe_copy *c;
+    pipe_wavelet *ring;
+    uint64_t *took;
+    uint32_t mask, lag, slots; /* of the queue at its end */
+    uint32_t pushed, entered, given, taken;
+} line;
+
+INLINE line line_of(pipe *p) {
+    pipe_copy *c = p->first_copy;
+    return (line){p, c, p->ring, c->took, p->mask, p->lag, c->slots, p->pushed, p->entered, c->given, c->taken};
+}
+INLINE pipe_wavelet *line_ring(const line *l, uint32_t i) { return &l->ring[i & l->mask]; }
+
+/* No wavelet in it can get a time from the end of the run on: what it waits for happens within a window. */
+INLINE bool far_from_end(const run *r, const pipe *p) {
+    return p->single && r->m->pipes->limit - r->now > 2 * PIPE_AHEAD_CYCLES + 8 * (p->lag + p->room);
+}
+
+INLINE uint64_t line_arrives(const run *r, line *l) {
+    uint32_t i = l->given++;
+    pipe_wavelet *w = line_ring(l, i);
+    uint64_t free_way = w->enter + l->lag, t = later(free_way, line_ring(l, i - 1)->arrive + 1);
+    pipe_at_least(&t, l->took[(i - l->slots) % PIPE_QUEUE] + 1);
+    w->arrive = t;
+    if (t != free_way) pipe_stalled(r->m, l->p, i);
+    return t;
+}
+
+INLINE void line_enters(line *l, uint64_t t) {
+    uint32_t i = l->entered++;
+    pipe_at_least(&t, line_ring(l, i - 1)->enter + 1);
+    pipe_at_least(&t, line_ring(l, i - l->p->room)->arrive + l->p->count);
+    line_ring(l, i)->enter = t;
+}
+
+/* When does the next one arrive? UNKNOWN: that is up to its sender. */
+INLINE uint64_t line_next(const run *r, line *l) {
+    if (l->given != l->taken) return line_ring(l, l->taken)->arrive;
+    if (l->given == l->entered) {
+        if (l->pushed == l->entered) return PIPE_UNKNOWN;
+        line_enters(l, line_ring(l, l->entered)->enter);
+        if (l->p->want | l->p->want_empty) {
+            l->p->entered = l->entered;
+            pipe_entered(r->m, l->p, line_ring(l, l->entered - 1)->enter);
+        }
+    }
+    return line_arrives(r, l);
+}
+
+INLINE void line_push(const run *r, line *l, uint32_t value, uint64_t ready) {
+    uint32_t i = l->pushed++;
+    pipe_wavelet *w = line_ring(l, i);
+    w->data = value;
+    w->enter = ready;
+    if (l->entered != i || i - l->given >= l->p->room) return;
+    line_enters(l, ready);
+    if (l->given != i || i - l->taken >= l->slots) return;
+    uint64_t t = line_arrives(r, l);
+    if (i == l->taken || l->c->queue->want) pipe_tell(r->m, l->c, i - l->taken, t, UINT32_MAX);
+}
+
+INLINE void line_done(const line *l) {
+    if (l->entered != l->p->entered) pipe_at_least(l->p->last, line_ring(l, l->entered - 1)->enter);
+    if (l->given != l->c->given) pipe_at_least(l->p->last, line_ring(l, l->given - 1)->arrive);
+    l->p->pushed = l->pushed;
+    l->p->entered = l->entered;
+    l->c->given = l->given;
+    l->c->taken = l->taken;
+}
+
+/* Elements that move at times that are known. */
+INLINE void known(road *w, operation *o, progress *p, op_class class, bool reads, bool sends) {
+    run *r = w->r;
+    core_vop *v = o->v;
+    if (p->busy_until > p->t || (reads && (!w->source || r->in->queue->count || !far_from_end(r, w->source))) ||
+        (sends && !far_from_end(r, r->out)))
+        return;
+    const uint64_t last = w->last, begin = v->wait ? v->wait_since : p->t;
+    const uint32_t mask = (o->first ? v->s0.words : v->s1.words) == 2 ? UINT32_MAX : 0xffff,
+                   keep = v->d.words == 1 ? 0xffff : UINT32_MAX, add = v->d.words == 1 ? v->index : 0,
+                   cycles = v->cycles, out_cycles = r->m->cores->out_cycles, ramp = reads ? r->in->ramp : 0,
+                   out_slots = sends ? r->out->slots : 0;
+    line in = reads ? line_of(w->source) : (line){0}, out = sends ? line_of(r->out) : (line){0};
+    operation e = *o;
+    uint32_t left = p->left;
+    uint64_t t = p->t, at = t, since = begin, waits_out = 0;
+    bool output = v->wait == CORE_WAIT_OUTPUT;
+    for (; left; left--) {
+        at = t;
+        if (reads) {
+            uint64_t arrive = line_next(r, &in);
+            if (arrive == PIPE_UNKNOWN) break;
+            if (arrive + ramp > t) at = arrive + ramp, output = false;
+        }
+        if (sends) {
+            uint32_t before = out.pushed - out_slots;
+            if (before == out.entered) break;
+            uint64_t room = line_ring(&out, before)->enter;
+            if (room > at) at = room, output = true;
+        }
+        if (at > last) break;
+        if (output) waits_out += at - since, output = false;
+        uint32_t data = reads ? line_ring(&in, in.taken)->data & mask : 0;
+        if (reads) in.took[in.taken++ % PIPE_QUEUE] = at;
+        uint32_t value = value_of(r, &e, data, class, reads);
+        if (sends) line_push(r, &out, (value & keep) | add, at + out_cycles);
+        else store(&e, value);
+        since = t = at + cycles;
+    }
+    uint32_t moved = p->left - left;
+    if (reads) line_done(&in), r->took |= moved != 0;
+    if (sends) line_done(&out);
+    if (!moved) return;
+    *o = e;
+    v->wait = CORE_WAIT_NONE;
+    p->t = p->busy_until = t;
+    p->before = t - cycles;
+    p->busy += (uint64_t)moved * cycles;
+    p->left = left;
+    if (o->thread) return;
+    r->c->n[CORE_N_output_wait_cycles] += waits_out;
+    r->c->n[CORE_N_input_wait_cycles] += t - begin - (uint64_t)moved * cycles - waits_out;
+}
+
+/* As go() and move(), over and over. What is constant in a call is told apart when compiled. */
 INLINE stream_result alone_as(road *w, operation *o, op_class class, bool reads, bool sends) {
     run *r = w->r;
     core *c = r->c;
     core_vop *v = o->v;
-    pipe_copy *in = r->in;
-    wse_queue *q = reads ? in->queue : NULL;
     const uint8_t port = o->first ? v->s0.port : v->s1.port;
     const uint32_t mask = (o->first ? v->s0.words : v->s1.words) == 2 ? UINT32_MAX : 0xffff,
                    out = r->m->cores->out_cycles;
-    uint64_t t = r->t, last = w->last, busy_until = c->busy_until, busy = 0, before = t;
-    uint32_t left = o->left;
+    const uint64_t last = w->last;
+    const uint32_t left = o->left;
+    progress p = {.t = r->t, .before = r->t, .busy_until = c->busy_until, .left = o->left};
     stream_result ok = STREAM_MOVED;
-    for (; t <= last; left--) {
-        uint64_t at = t, room = 0;
-        if (!left) {
+    for (;;) {
+        known(w, o, &p, class, reads, sends);
+        if (p.t > last) break;
+        uint64_t at = p.t, room = 0;
+        if (!p.left) {
             ok = STREAM_STOP;
             break;
         }
         if (reads) {
-            if (q->count) at = r->now + wavelet_wait(&q->e[q->head], r->now);
-            else at = input_at(w);
-            if (at > t) note(v, CORE_WAIT_INPUT, port, t);
-            else at = t;
+            at = input_at(w);
+            if (at > p.t) note(v, CORE_WAIT_INPUT, port, p.t);
+            else at = p.t;
             if (at > last) {
-                if (at == PIPE_UNKNOWN) q->want = 1;
+                if (at == PIPE_UNKNOWN) r->in->queue->want = 1;
                 r->soonest = at;
                 ok = STREAM_WAIT;
                 break;
@@ -209,51 +367,30 @@ INLINE stream_result alone_as(road *w, operation *o, op_class class, bool reads,
                 if (room == PIPE_UNKNOWN) r->out->want = true;
                 r->soonest = room;
                 ok = STREAM_WAIT;
-                t = at;
+                p.t = at;
                 break;
             }
             at = room;
         }
-        uint32_t data = 0;
-        if (reads && q->count) {
-            data = q->e[q->head].data & mask;
-            q->head = (uint16_t)(q->head + 1u == in->slots ? 0 : q->head + 1);
-            q->count--;
-            stream_took(r, at);
-        } else if (reads) {
-            data = pipe_take(r->m, (pipe *)(uintptr_t)w->source, in, w->arrive) & mask;
-            stream_took(r, at);
-        }
-        uint32_t a = reads && o->first ? data : next_of(&o->a), b = reads && !o->first ? data : next_of(&o->b);
-        uint32_t value = compute_as(r, v, a, b, class);
-        if (sends) {
-            pipe_push(r->m, r->out, v->d.words == 1 ? (value & 0xffff) | v->index : value, at + out);
-        } else {
-            o->to[0] = (uint16_t)value;
-            if (v->d.words == 2) o->to[1] = (uint16_t)(value >> 16);
-            o->to += o->to_step;
-        }
+        uint32_t value = value_of(r, o, reads ? take(w, at) & mask : 0, class, reads);
+        if (sends) pipe_push(r->m, r->out, v->d.words == 1 ? (value & 0xffff) | v->index : value, at + out);
+        else store(o, value);
         if (v->wait && !o->thread)
             c->n[v->wait == CORE_WAIT_OUTPUT ? CORE_N_output_wait_cycles : CORE_N_input_wait_cycles] +=
                 at - v->wait_since;
         v->wait = CORE_WAIT_NONE;
-        before = at;
-        t = at + v->cycles;
-        if (t > busy_until) {
-            busy += t - (at > busy_until ? at : busy_until);
-            busy_until = t;
-        }
+        went(&p, at, v->cycles);
     }
-    uint32_t moved = o->left - left;
-    r->t = t;
+    uint32_t moved = left - p.left;
+    r->t = p.t;
     if (!moved) return ok;
     v->position += moved;
     v->step_cycles = v->cycles;
-    c->datapath_free = before + v->cycles;
+    c->datapath_free = p.before + v->cycles;
     c->last_thread = o->thread;
-    c->n[CORE_N_busy_cycles] += busy;
-    c->busy_until = busy_until;
-    r->done = c->datapath_free <= last ? c->datapath_free : before;
+    c->n[CORE_N_busy_cycles] += p.busy;
+    c->busy_until = p.busy_until;
+    r->done = c->datapath_free <= last ? c->datapath_free : p.before;
     return ok;
 }
 
@@ -345,7 +482,6 @@ static stream_result two(road *w) {
             }
             if (first->at == PIPE_UNKNOWN && r->t >= first->bound) return STREAM_STOP;
         }
-        if (it->o->reads) w->direct = !r->in->queue->count;
         move(w, it->o);
         find_turn(w, it);
     }
@@ -406,7 +542,8 @@ static inline stream_result go(road *w, const core_vop *pool) {
 }
 
 stream_result stream_far(run *r, core_vop *pool, uint64_t last) {
-    road w = {.r = r, .last = last};
+    road w;
+    w.r = r, w.source = NULL, w.last = last, w.count = 0;
     for (uint32_t set = threads_running(r->c); set; set &= set - 1) {
         uint32_t k = (uint32_t)__builtin_ctz(set);
         if (!operation_of(&w, &pool[k], k)) return STREAM_OTHER;

@@ -32,7 +32,10 @@ void stream_prepare(const wse *m, uint32_t pe, core_vop *v) {
 static inline stream_result look(run *r, core_vop *v, uint8_t port, uint32_t place, uint32_t slots, uint32_t *data) {
     wse_queue *q = queue_at(r, place);
     bool piped = r->in && q == r->in->queue;
-    if (!q->count && piped) stream_tell(r);
+    if (!q->count && piped) {
+        stream_tell(r);
+        pipe_fill(r->m, r->in);
+    }
     if (!q->count) {
         q->want = 1;
         return wait_for(r, v, CORE_WAIT_INPUT, port);
@@ -79,13 +82,13 @@ static inline stream_result ready(run *r, core_vop *v, uint32_t n, uint32_t data
 
 static inline void take(run *r, uint32_t place, uint32_t slots, uint32_t port) {
     wse_queue *q = queue_at(r, place);
-    q->head = (uint16_t)(q->head + 1u == slots ? 0 : q->head + 1);
     if (r->in && q == r->in->queue) {
-        q->count--;
-        stream_took(r, r->t);
-    } else if (q->count-- == slots) {
-        fabric_in_freed(r->m, r->pe, port, r->now);
+        pipe_taken(r->in, r->t);
+        r->took = true;
+        return;
     }
+    q->head = (uint16_t)(q->head + 1u == slots ? 0 : q->head + 1);
+    if (q->count-- == slots) fabric_in_freed(r->m, r->pe, port, r->now);
 }
 
 static inline void put(run *r, const core_vop *v, uint32_t value) {
@@ -278,7 +281,9 @@ static inline bool use_pipes(run *r, const core_vop *pool) {
     if (sends && e->from && (s->all[e->from - 1].open || pipe_open(r->m, &s->all[e->from - 1])))
         r->out = &s->all[e->from - 1];
     /* Without a pipe to here an operation that reads waits for what nobody sends. */
-    return e->sealed && reads < 2 && sends < 2 && ((!e->to && !reads) || r->in) && (!sends || r->out);
+    bool known = e->sealed && reads < 2 && sends < 2 && ((!e->to && !reads) || r->in) && (!sends || r->out);
+    if (r->in && (!known || !reads)) pipe_fill(r->m, r->in);
+    return known;
 }
 
 uint64_t core_ahead(const wse *m, uint32_t pe) { return m->cores->pe[pe].ahead; }
@@ -322,6 +327,7 @@ bool stream_step(wse *m, uint32_t pe, core *c, uint64_t now) {
     stream_result ok = STREAM_OTHER;
     if (known) ok = stream_far(&r, pool, last);
     if (ok == STREAM_OTHER) {
+        if (r.in) pipe_fill(m, r.in);
         uint64_t end = clock_window(m, now);
         if (end < last) last = end;
         ok = near(&r, pool, last, &next);

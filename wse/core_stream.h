@@ -38,10 +38,6 @@ static inline stream_result wait_for(const run *r, core_vop *v, core_wait what, 
     return STREAM_WAIT;
 }
 
-static inline void stream_took(run *r, uint64_t t) {
-    r->in->took[r->in->taken++ % PIPE_QUEUE] = t;
-    r->took = true;
-}
 static inline void stream_tell(run *r) {
     if (!r->took) return;
     r->took = false;

@@ -21,9 +21,8 @@ static inline bool in_time(const wse *m, band *b, uint64_t t) {
 
 static uint64_t left_at(const wse *m, const pipe *p, uint32_t k, uint32_t i) {
     uint32_t behind = p->count - 1 - k;
-    uint64_t t = p->enter[i & p->mask] + (uint64_t)k * m->fabric->hop;
-    pipe_at_least(&t, behind ? p->arrive[(i - behind * m->fabric->buffer_capacity) & p->mask] + behind
-                             : p->arrive[i & p->mask]);
+    uint64_t t = pipe_ring(p, i)->enter + (uint64_t)k * m->fabric->hop;
+    pipe_at_least(&t, pipe_ring(p, i - behind * m->fabric->buffer_capacity)->arrive + behind);
     return t;
 }
 
@@ -35,7 +34,7 @@ static bool left_known(const wse *m, const pipe *p, uint32_t k, uint32_t i) {
 
 /* Cycles that wavelet i has waited in buffers it left from p->since on and before `end`. */
 static void count_stalls(wse *m, pipe *p, uint32_t i, uint64_t end) {
-    uint64_t ready = p->enter[i & p->mask];
+    uint64_t ready = pipe_ring(p, i)->enter;
     for (uint32_t k = 0; k < p->count && left_known(m, p, k, i); k++) {
         uint64_t t = left_at(m, p, k, i), before = left_at(m, p, k, i - 1) + 1;
         if (t >= end) return;
@@ -47,13 +46,12 @@ static void count_stalls(wse *m, pipe *p, uint32_t i, uint64_t end) {
 
 /* As count_stalls for one that has arrived. */
 void pipe_stalled(wse *m, pipe *p, uint32_t i) {
-    const uint64_t *arrive = p->arrive;
-    const uint32_t mask = p->mask, capacity = m->fabric->buffer_capacity, hop = m->fabric->hop;
+    const uint32_t capacity = m->fabric->buffer_capacity, hop = m->fabric->hop;
     pipe_stage *s = &m->pipes->stages[p->first];
-    uint64_t ready = p->enter[i & mask], free_way = ready, free_before = p->enter[(i - 1) & mask];
+    uint64_t ready = pipe_ring(p, i)->enter, free_way = ready, free_before = pipe_ring(p, i - 1)->enter;
     uint32_t behind = p->count - 1, back = i - behind * capacity;
     for (;; s++, behind--, back += capacity, free_way += hop, free_before += hop) {
-        uint64_t t = arrive[back & mask] + behind, before = arrive[(back - 1) & mask] + behind;
+        uint64_t t = pipe_ring(p, back)->arrive + behind, before = pipe_ring(p, back - 1)->arrive + behind;
         pipe_at_least(&t, free_way);
         pipe_at_least(&before, free_before);
         pipe_at_least(&ready, before + 1);
@@ -68,48 +66,37 @@ static inline bool arrive(wse *m, band *b, pipe *p, pipe_copy *c, uint32_t quiet
     if (i == p->entered || i - c->taken >= c->slots) return false;
     uint64_t t = pipe_arrives(p, c);
     if (!in_time(m, b, t)) return false;
-    pipe_arrived(m, p, c, t);
-    pipe_give(m, c, p->data[i & p->mask], t, quiet);
+    pipe_arrived(m, p, c, t, quiet);
     return true;
 }
 
 static inline bool may_enter(const pipe *p, const pipe_copy *c) { return p->entered - c->given < p->room; }
 
-static inline bool enter_one(wse *m, band *b, pipe *p, uint32_t data, uint64_t t) {
+/* The first one in the queue enters. */
+static inline bool enter_one(wse *m, band *b, pipe *p) {
     uint32_t i = p->entered;
-    pipe_at_least(&t, p->enter[(i - 1) & p->mask] + 1);
-    pipe_at_least(&t, p->arrive[(i - p->room) & p->mask] + p->count);
+    uint64_t t = pipe_ring(p, i)->enter;
+    pipe_at_least(&t, pipe_ring(p, i - 1)->enter + 1);
+    pipe_at_least(&t, pipe_ring(p, i - p->room)->arrive + p->count);
     if (!in_time(m, b, t)) return false;
-    p->enter[i & p->mask] = t;
-    p->data[i & p->mask] = data;
+    pipe_ring(p, i)->enter = t;
     p->entered = i + 1;
     happened(b, t);
+    pipe_entered(m, p, t);
     return true;
 }
 
-static void wake_sender(wse *m, band *b, pipe *p, uint64_t t) {
-    if (!p->want && !(p->want_empty && !p->queue->count)) return;
+void pipe_entered(wse *m, pipe *p, uint64_t t) {
+    if (!p->want && !(p->want_empty && p->pushed == p->entered)) return;
     p->want = p->want_empty = false;
-    wake(m, b, p->pe, t);
-}
-
-/* When a wavelet in the queue may enter; what is older than the clock was held back until now. */
-static inline uint64_t ready_of(const wse_wavelet *w, uint64_t now) { return now + wavelet_wait(w, now); }
-
-static inline void take_head(pipe *p) {
-    p->queue->head = (uint16_t)(p->queue->head + 1u == p->slots ? 0 : p->queue->head + 1);
-    p->queue->count--;
+    wake(m, band_of(m, p->pe), p->pe, t);
 }
 
 static void flow_single(wse *m, band *b, pipe *p, uint32_t quiet) {
     pipe_copy *c = p->first_copy;
     for (;;) {
         while (arrive(m, b, p, c, quiet)) continue;
-        if (p->pushed == p->entered || !may_enter(p, c)) return;
-        const wse_wavelet *w = &p->queue->e[p->queue->head];
-        if (!enter_one(m, b, p, w->data, ready_of(w, b->now))) return;
-        take_head(p);
-        wake_sender(m, b, p, p->enter[(p->entered - 1) & p->mask]);
+        if (p->pushed == p->entered || !may_enter(p, c) || !enter_one(m, b, p)) return;
     }
 }
 
@@ -123,7 +110,7 @@ static inline bool leave(wse *m, band *b, pipe *p, uint32_t k, uint32_t quiet) {
     const fabric *f = m->fabric;
     uint32_t i = s->count;
     if (i == came(p, s, k)) return false;
-    uint64_t ready = k ? s[-1].left[i % PIPE_TIMES] + f->hop : p->enter[i & p->mask];
+    uint64_t ready = k ? s[-1].left[i % PIPE_TIMES] + f->hop : pipe_ring(p, i)->enter;
     pipe_at_least(&ready, s->left[(i - 1) % PIPE_TIMES] + 1);
     uint64_t t = ready;
     if (k + 1 < p->count) {
@@ -139,7 +126,10 @@ static inline bool leave(wse *m, band *b, pipe *p, uint32_t k, uint32_t quiet) {
     s->stall += t - ready;
     s->left[i % PIPE_TIMES] = t;
     s->count = i + 1;
-    if (c) c->given++, pipe_give(m, c, p->data[i & p->mask], t, quiet);
+    if (c) {
+        pipe_put(c, pipe_ring(p, i)->data, t);
+        pipe_tell(m, c, c->given++ - c->taken, t, quiet);
+    }
     happened(b, t);
     return true;
 }
@@ -156,18 +146,15 @@ static void flow_in(wse *m, band *b, pipe *p) {
     const pipe_stage *s = &m->pipes->stages[p->first];
     uint32_t capacity = m->fabric->buffer_capacity;
     while (p->pushed != p->entered && p->entered - s->count < capacity) {
-        const wse_wavelet *w = &p->queue->e[p->queue->head];
         uint32_t i = p->entered;
-        uint64_t t = ready_of(w, b->now);
-        pipe_at_least(&t, p->enter[(i - 1) & p->mask] + 1);
+        uint64_t t = pipe_ring(p, i)->enter;
+        pipe_at_least(&t, pipe_ring(p, i - 1)->enter + 1);
         pipe_at_least(&t, s->left[(i - capacity) % PIPE_TIMES] + 1);
         if (!in_time(m, b, t)) return;
-        p->enter[i & p->mask] = t;
-        p->data[i & p->mask] = w->data;
+        pipe_ring(p, i)->enter = t;
         p->entered = i + 1;
         happened(b, t);
-        take_head(p);
-        wake_sender(m, b, p, t);
+        pipe_entered(m, p, t);
         flow_from(m, b, p, 0, UINT32_MAX);
     }
 }
@@ -192,12 +179,7 @@ void pipe_took(wse *m, pipe_copy *c, bool quiet) {
 
 void pipe_push_queue(wse *m, pipe *p, uint32_t data, uint64_t ready) {
     band *b = band_of(m, p->pe);
-    wse_queue *q = p->queue;
-    uint32_t at = (uint32_t)q->head + q->count;
-    q->e[at >= p->slots ? at - p->slots : at] =
-        (wse_wavelet){data, (uint32_t)ready, .color = p->color, .control = 0, .from = ISA_RAMP, .spare = 0};
-    q->count++;
-    p->pushed++;
+    pipe_keep(p, data, ready);
     if (p->single) flow_single(m, b, p, UINT32_MAX);
     else flow_in(m, b, p);
 }
@@ -226,10 +208,10 @@ uint64_t pipe_arrival_bound(const wse *m, const pipe_copy *c, uint64_t now) {
 
 /* Wavelets that the clock still sees in the queue; *next: when the first of those that are known to leave does. */
 static uint32_t count_at(const pipe *p, uint64_t now, uint64_t *next) {
-    uint32_t n = p->queue->count;
+    uint32_t n = p->pushed - p->entered;
     *next = PIPE_UNKNOWN;
-    for (uint32_t k = p->entered - 1; p->entered - k <= PIPE_QUEUE && p->enter[k & p->mask] > now; k--) {
-        *next = p->enter[k & p->mask];
+    for (uint32_t k = p->entered - 1; p->entered - k <= PIPE_QUEUE && pipe_ring(p, k)->enter > now; k--) {
+        *next = pipe_ring(p, k)->enter;
         n++;
     }
     return n;
@@ -253,7 +235,7 @@ uint32_t pipe_room(wse *m, pipe *p, uint64_t now) {
 bool pipe_empty(wse *m, pipe *p, uint64_t now) {
     uint64_t next;
     if (!count_at(p, now, &next)) return true;
-    if (p->pushed == p->entered) clock_wake(m, p->pe, p->enter[(p->entered - 1) & p->mask]);
+    if (p->pushed == p->entered) clock_wake(m, p->pe, pipe_ring(p, p->entered - 1)->enter);
     else p->want_empty = true;
     return false;
 }
@@ -292,8 +274,8 @@ static void take_over(wse *m, pipe *p) {
 static void start(wse *m, pipe *p, uint64_t now) {
     p->pushed = p->entered = p->entered_before = PIPE_QUEUE;
     p->since = now + 1;
-    for (uint32_t i = 0; i <= p->mask; i++) p->enter[i] = now;
-    for (uint32_t i = 0; i <= p->mask && p->single; i++) p->arrive[i] = now >= p->count ? now - p->count : 0;
+    for (uint32_t i = 0; i <= p->mask; i++)
+        p->ring[i] = (pipe_wavelet){.enter = now, .arrive = now >= p->count ? now - p->count : 0};
     for (uint32_t k = p->first; k < p->first + p->count; k++) {
         pipe_stage *s = &m->pipes->stages[k];
         s->count = s->count_before = PIPE_QUEUE;
@@ -339,8 +321,8 @@ static void write_buffer(wse *m, const pipe *p, uint32_t k) {
     if (moved) in->taken.popped = (uint32_t)left_of(m, p, k, s->count - 1) + 1;
     in->tail = in->taken.head;
     for (uint32_t i = s->count; i != came(p, s, k); i++) {
-        uint64_t ready = k ? left_of(m, p, k - 1, i) + m->fabric->hop : p->enter[i & p->mask];
-        in->e[in->tail++ & mask] = (flit){p->data[i & p->mask], flit_meta(ready, false)};
+        uint64_t ready = k ? left_of(m, p, k - 1, i) + m->fabric->hop : pipe_ring(p, i)->enter;
+        in->e[in->tail++ & mask] = (flit){pipe_ring(p, i)->data, flit_meta(ready, false)};
     }
     s->count_before = s->count;
     lane *l = &m->fabric->lanes[s->lane];
@@ -359,6 +341,17 @@ static void write_buffer(wse *m, const pipe *p, uint32_t k) {
     wake_router(band_of(m, s->pe), s->pe, m->cycle);
 }
 
+/* What has not entered yet. */
+static void write_queue(const pipe *p) {
+    wse_queue *q = p->queue;
+    for (uint32_t i = p->entered; i != p->pushed; i++) {
+        uint32_t at = (uint32_t)q->head + q->count++;
+        const pipe_wavelet *w = pipe_ring(p, i);
+        q->e[at >= p->slots ? at - p->slots : at] =
+            (wse_wavelet){w->data, (uint32_t)w->enter, .color = p->color, .control = 0, .from = ISA_RAMP, .spare = 0};
+    }
+}
+
 static void hand_back(wse *m, pipe *p) {
     router *r = &m->fabric->routers[p->pe];
     p->open = false;
@@ -367,11 +360,12 @@ static void hand_back(wse *m, pipe *p) {
     p->entered_before = p->entered;
     r->out_want |= (uint8_t)(p->want << p->number);
     r->out_want_empty |= (uint8_t)(p->want_empty << p->number);
+    write_queue(p);
     if (p->queue->count) {
         r->out_busy |= (uint8_t)(1u << p->number);
         wake_router(band_of(m, p->pe), p->pe, m->cycle);
     }
-    if (p->single) find_counts(m, p);
+    if (p->single) pipe_fill(m, p->first_copy), find_counts(m, p);
     for (uint32_t k = 0; k < p->count; k++) write_buffer(m, p, k);
 }
 
@@ -392,6 +386,7 @@ void pipes_begin(wse *m, uint64_t until) {
         for (uint32_t k = 0; k < s->opened_count[i]; k++) {
             pipe *p = opened(m, i, k);
             take_over(m, p);
+            p->queue->count = 0; /* they are in the ring */
             if (p->single) flow_single(m, b, p, UINT32_MAX);
             for (uint32_t stage = p->count; stage-- > 0 && !p->single;) flow_from(m, b, p, stage, UINT32_MAX);
             if (!p->single) flow_in(m, b, p);

@@ -40,7 +40,7 @@ typedef struct {
     uint32_t pe, pipe, stage, ramp;
     uint16_t slots;
     uint8_t port, color, from;
-    uint32_t given, taken;     /* put into the queue; taken out of it by the core */
+    uint32_t given, taken;     /* arrived; taken by the core */
     uint32_t given_before;     /* when the run began, or the pipe took over */
     uint64_t took[PIPE_QUEUE]; /* when the core took the wavelet of this number */
 } pipe_copy;
@@ -55,9 +55,13 @@ typedef struct {
 } pipe_stage;
 
 typedef struct {
-    wse_queue *queue;
-    uint64_t *enter, *arrive; /* of the last wavelets, by the low bits of their numbers */
-    uint32_t *data;
+    uint64_t enter, arrive; /* enter of one in the queue: when it may */
+    uint32_t data, spare;
+} pipe_wavelet;
+
+typedef struct {
+    wse_queue *queue;      /* empty while the pipe is in use */
+    pipe_wavelet *ring;    /* the last wavelets, by the low bits of their numbers */
     uint32_t mask;         /* of those */
     uint32_t first, count; /* stages */
     uint32_t lag, room;    /* cycles from entering to arriving; m c */
@@ -84,8 +88,7 @@ struct pipes {
     pipe_stage *stages;
     pipe_copy *copies;
     pipe_end *ends; /* by PE */
-    uint64_t *times;
-    uint32_t *data;
+    pipe_wavelet *rings;
     uint32_t count, stage_count, copy_count;
     bool on;                                         /* in this run */
     uint64_t limit;                                  /* nothing is computed from this cycle on */
@@ -99,8 +102,10 @@ void pipes_end(wse *m);                   /* hands everything back to the router
 void pipes_last(wse *m);                  /* tells the clock when the last thing happened */
 
 bool pipe_open(wse *m, pipe *p); /* false: something is on the way */
-/* The core has taken wavelets. quiet: it is at work itself and need not be woken. */
+/* The core has taken wavelets. quiet: it is at work itself and need not be woken. When several cores get copies, these are
+ * put into their queues at once, else by pipe_fill. */
 void pipe_took(wse *m, pipe_copy *c, bool quiet);
+void pipe_entered(wse *m, pipe *p, uint64_t t); /* one less in the queue from t on: the sender may wait for that */
 
 void pipe_push_queue(wse *m, pipe *p, uint32_t data, uint64_t ready); /* the long way of pipe_push */
 void pipe_held(wse *m, const pipe *p);                                /* the next run goes on from here */
@@ -110,36 +115,53 @@ void pipe_stalled(wse *m, pipe *p, uint32_t i); /* wavelet i arrives later than 
 static inline void pipe_at_least(uint64_t *t, uint64_t least) {
     if (*t < least) *t = least;
 }
+static inline pipe_wavelet *pipe_ring(const pipe *p, uint32_t i) { return &p->ring[i & p->mask]; }
 /* When the next wavelet on the way to one core arrives, if its queue has room. */
 static inline uint64_t pipe_arrives(const pipe *p, const pipe_copy *c) {
     uint32_t i = c->given;
-    uint64_t t = p->enter[i & p->mask] + p->lag;
-    pipe_at_least(&t, p->arrive[(i - 1) & p->mask] + 1);
+    uint64_t t = pipe_ring(p, i)->enter + p->lag;
+    pipe_at_least(&t, pipe_ring(p, i - 1)->arrive + 1);
     pipe_at_least(&t, c->took[(i - c->slots) % PIPE_QUEUE] + 1);
     return t;
 }
-static inline void pipe_arrived(wse *m, pipe *p, pipe_copy *c, uint64_t t) {
+/* Tells the core of a wavelet that arrives at t, where it waits for one. quiet: PE not to wake. */
+static inline void pipe_tell(wse *m, pipe_copy *c, uint32_t before, uint64_t t, uint32_t quiet) {
+    if (before && !c->queue->want) return;
+    c->queue->want = 0;
+    if (c->pe != quiet) pipe_wake(m, c, t + c->ramp);
+}
+static inline void pipe_arrived(wse *m, pipe *p, pipe_copy *c, uint64_t t, uint32_t quiet) {
     uint32_t i = c->given++;
-    p->arrive[i & p->mask] = t;
+    pipe_ring(p, i)->arrive = t;
     if (*p->last < t) *p->last = t;
-    if (t != p->enter[i & p->mask] + p->lag) pipe_stalled(m, p, i);
+    if (t != pipe_ring(p, i)->enter + p->lag) pipe_stalled(m, p, i);
+    pipe_tell(m, c, i - c->taken, t, quiet);
 }
-/* The core takes it out of the pipe; the queue is empty. */
-static inline uint32_t pipe_take(wse *m, pipe *p, pipe_copy *c, uint64_t arrives) {
-    uint32_t data = p->data[c->given & p->mask];
-    pipe_arrived(m, p, c, arrives);
-    return data;
-}
-static inline void pipe_give(wse *m, pipe_copy *c, uint32_t data, uint64_t t,
-                             uint32_t quiet) { /* quiet: PE not to wake */
+static inline void pipe_put(const pipe_copy *c, uint32_t data, uint64_t t) {
     wse_queue *q = c->queue;
-    uint32_t n = q->count, at = q->head + n;
+    uint32_t at = q->head + q->count++;
     q->e[at >= c->slots ? at - c->slots : at] =
         (wse_wavelet){data, (uint32_t)t + c->ramp, .color = c->color, .control = 0, .from = c->from, .spare = 0};
-    q->count = (uint16_t)(n + 1);
-    if (n && !q->want) return;
-    q->want = 0;
-    if (c->pe != quiet) pipe_wake(m, c, t + c->ramp);
+}
+/* Writes into the queue what has arrived: for those who look there. */
+static inline void pipe_fill(const wse *m, const pipe_copy *c) {
+    const pipe *p = &m->pipes->all[c->pipe];
+    for (uint32_t i = c->taken + c->queue->count; i != c->given; i++)
+        pipe_put(c, pipe_ring(p, i)->data, pipe_ring(p, i)->arrive);
+}
+/* The core has taken the next one at t. It may be in the queue or not. */
+static inline void pipe_taken(pipe_copy *c, uint64_t t) {
+    wse_queue *q = c->queue;
+    c->took[c->taken++ % PIPE_QUEUE] = t;
+    if (!q->count) return;
+    q->head = (uint16_t)(q->head + 1u == c->slots ? 0 : q->head + 1);
+    q->count--;
+}
+/* Keeps in the queue what cannot enter yet. */
+static inline void pipe_keep(pipe *p, uint32_t data, uint64_t ready) {
+    pipe_wavelet *w = pipe_ring(p, p->pushed++);
+    w->enter = ready;
+    w->data = data; /* not `arrive`: it may still be that of an older one */
 }
 /* One more wavelet, which may enter the router at `ready`. There must be room in the queue. */
 static inline void pipe_push(wse *m, pipe *p, uint32_t data, uint64_t ready) {
@@ -150,30 +172,26 @@ static inline void pipe_push(wse *m, pipe *p, uint32_t data, uint64_t ready) {
         pipe_push_queue(m, p, data, ready);
         return;
     }
-    pipe_at_least(&t, p->enter[(i - 1) & p->mask] + 1);
-    pipe_at_least(&t, p->arrive[(i - p->room) & p->mask] + p->count);
+    pipe_at_least(&t, pipe_ring(p, i - 1)->enter + 1);
+    pipe_at_least(&t, pipe_ring(p, i - p->room)->arrive + p->count);
     if (t + p->lag >= m->pipes->limit) {
         pipe_push_queue(m, p, data, ready);
         return;
     }
-    p->enter[i & p->mask] = t;
-    p->data[i & p->mask] = data;
+    pipe_ring(p, i)->enter = t;
+    pipe_ring(p, i)->data = data;
     p->pushed = p->entered = i + 1;
     if (*p->last < t) *p->last = t;
     if (c->given != i || i - c->taken >= c->slots) return;
     t = pipe_arrives(p, c);
-    if (t >= m->pipes->limit) {
-        pipe_held(m, p);
-        return;
-    }
-    pipe_arrived(m, p, c, t);
-    pipe_give(m, c, data, t, UINT32_MAX);
+    if (t < m->pipes->limit) pipe_arrived(m, p, c, t, UINT32_MAX);
+    else pipe_held(m, p);
 }
 
 /* From when on the queue has room for the next wavelet, or the one `ahead` after it. */
 static inline uint64_t pipe_room_at(const pipe *p, uint32_t ahead) {
     uint32_t number = p->pushed + ahead - p->slots;
-    return (int32_t)(p->entered - number) <= 0 ? PIPE_UNKNOWN : p->enter[number & p->mask];
+    return (int32_t)(p->entered - number) <= 0 ? PIPE_UNKNOWN : pipe_ring(p, number)->enter;
 }
 uint64_t pipe_room_bound(const wse *m, const pipe *p, uint64_t now);         /* not before this, when it is unknown */
 uint64_t pipe_arrival_bound(const wse *m, const pipe_copy *c, uint64_t now); /* of the first that is unknown */
@@ -189,6 +207,11 @@ static inline pipe_copy *pipe_to(const wse *m, uint32_t pe) {
     if (!s->on || !s->ends[pe].to) return NULL;
     pipe_copy *c = &s->copies[s->ends[pe].to - 1];
     return s->all[c->pipe].open ? c : NULL;
+}
+
+static inline void pipe_fill_to(const wse *m, uint32_t pe) {
+    const pipe_copy *c = pipe_to(m, pe);
+    if (c) pipe_fill(m, c);
 }
 
 /* As clock_window, where nothing but the pipe can surprise the core. */

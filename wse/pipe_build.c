@@ -141,15 +141,15 @@ static bool fits(const wse *m) {
     return m->image->arch == ISA_WSE3 && f->plain && !f->swaps && f->buffer_capacity <= PIPE_TIMES;
 }
 
-/* Numbers that are kept: as many wavelets as can be on the way or in the queue, and the one before. */
+/* Wavelets that are kept: as many as can be on the way and in the queues at both ends, and some that are looked back at. */
 static uint32_t window(const build *b, uint32_t stages) {
     uint32_t n = PIPE_QUEUE;
-    while (n < stages * b->f->buffer_capacity + 2) n *= 2;
+    while (n < stages * b->f->buffer_capacity + 2 * PIPE_QUEUE + 2) n *= 2;
     return n;
 }
 
 typedef struct {
-    size_t pipes, stages, copies, numbers;
+    size_t pipes, stages, copies, wavelets;
 } totals;
 
 static totals count_all(const build *b) {
@@ -162,12 +162,12 @@ static totals count_all(const build *b) {
         t.pipes++;
         t.stages += e.stages;
         t.copies += e.copies;
-        t.numbers += window(b, e.stages);
+        t.wavelets += window(b, e.stages);
     }
     return t;
 }
 
-/* `at`: numbers that pipes before this one keep. */
+/* `at`: wavelets that pipes before this one keep. */
 static size_t write_pipe(const build *b, uint32_t pe, uint32_t i, uint32_t number, extent e, size_t at) {
     pipes *s = b->m->pipes;
     const fabric *f = b->f;
@@ -180,9 +180,7 @@ static size_t write_pipe(const build *b, uint32_t pe, uint32_t i, uint32_t numbe
     p->last = &band_of(b->m, pe)->last;
     p->slots = f->shapes[r->shape].out_slots[number];
     p->color = lane_of(b, pe, i)->color;
-    p->enter = s->times + 2 * at;
-    p->arrive = p->enter + n;
-    p->data = s->data + at;
+    p->ring = s->rings + at;
     p->mask = n - 1;
     p->lag = (e.stages - 1) * f->hop;
     p->room = e.stages * f->buffer_capacity;
@@ -210,13 +208,12 @@ static bool allocate(wse *m, totals t) {
     s->all = mem_alloc_n(t.pipes, sizeof *s->all);
     s->stages = mem_alloc_n(t.stages, sizeof *s->stages);
     s->copies = mem_alloc_n(t.copies, sizeof *s->copies);
-    s->times = mem_alloc_n(2 * t.numbers, sizeof *s->times);
-    s->data = mem_alloc_n(t.numbers, sizeof *s->data);
+    s->rings = mem_alloc_n(t.wavelets, sizeof *s->rings);
     s->ends = mem_alloc_n(m->pes, sizeof *s->ends);
     s->opened = mem_alloc_n(t.pipes, sizeof *s->opened);
     m->fabric->bytes += t.pipes * (sizeof *s->all + 4) + t.stages * sizeof *s->stages + t.copies * sizeof *s->copies +
-                        t.numbers * 20 + m->pes * sizeof *s->ends;
-    return s->all && s->stages && s->copies && s->times && s->data && s->ends && s->opened;
+                        t.wavelets * sizeof *s->rings + m->pes * sizeof *s->ends;
+    return s->all && s->stages && s->copies && s->rings && s->ends && s->opened;
 }
 
 bool pipes_new(wse *m, diag *d) {
@@ -239,8 +236,7 @@ bool pipes_new(wse *m, diag *d) {
 void pipes_free(wse *m) {
     pipes *s = m->pipes;
     if (!s) return;
-    void *all[] = {s->all,  s->stages, s->copies,       s->times,        s->data,
-                   s->ends, s->opened, s->opened_count, s->first_of_band};
+    void *all[] = {s->all, s->stages, s->copies, s->rings, s->ends, s->opened, s->opened_count, s->first_of_band};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++) mem_free(all[i]);
     mem_free(s);
     m->pipes = NULL;

@@ -136,6 +136,7 @@ void fabric_in_pop(wse *m, uint32_t pe, uint32_t port, uint64_t now) {
     if (c && c->port == port) {
         c->took[c->taken++ % PIPE_QUEUE] = now;
         pipe_took(m, c, false);
+        pipe_fill(m, c);
         return;
     }
     if (was_full) fabric_in_freed(m, pe, port, now);
@@ -197,14 +198,14 @@ void fabric_out_push(wse *m, uint32_t pe, uint32_t q, uint32_t color, uint32_t d
         return;
     }
     if (!sends_as(m, pe, q, &color, now)) return;
-    queue *out = out_queue(f, r, q);
-    if (out->count >= slots) {
-        wse_set_fault(m, pe, now, "output queue %u is full", q);
-        return;
-    }
     pipe *p = pipe_from(m, pe);
     if (p && p->number == q) {
         pipe_push(m, p, data, now + f->ramp);
+        return;
+    }
+    queue *out = out_queue(f, r, q);
+    if (out->count >= slots) {
+        wse_set_fault(m, pe, now, "output queue %u is full", q);
         return;
     }
     uint32_t at = out->head + out->count++;
