@@ -60,15 +60,6 @@ static bool operation_of(road *w, core_vop *v, uint32_t thread) {
 
 /* ---- when? ---- */
 
-/* When the next wavelet may be read, if it has arrived. What is in the queue may lie there since a time that is
- * forgotten. */
-static inline uint64_t arrived_at(const road *w) {
-    const run *r = w->r;
-    const pipe_copy *c = r->in;
-    if (c->queue->count) return r->now + wavelet_wait(&c->queue->e[c->queue->head], r->now);
-    return pipe_ring(w->source, c->taken)->arrive + c->ramp;
-}
-
 /* When may the next wavelet be read? */
 static inline uint64_t input_at(road *w) {
     run *r = w->r;
@@ -82,7 +73,8 @@ static inline uint64_t input_at(road *w) {
         if (c->given == c->taken) stream_tell(r);
         if (c->given == c->taken) return PIPE_UNKNOWN;
     }
-    return arrived_at(w);
+    if (w->source) return pipe_ring(w->source, c->taken)->arrive + c->ramp;
+    return r->now + wavelet_wait(&c->queue->e[c->queue->head], r->now);
 }
 
 static inline uint64_t later(uint64_t a, uint64_t b) { return a > b ? a : b; }
@@ -112,21 +104,24 @@ static inline uint32_t take(road *w, uint64_t at) {
     run *r = w->r;
     pipe_copy *c = r->in;
     const wse_queue *q = c->queue;
-    uint32_t data = q->count ? q->e[q->head].data : pipe_ring(w->source, c->taken)->data;
+    uint32_t data = w->source ? pipe_ring(w->source, c->taken)->data : q->e[q->head].data;
     pipe_taken(c, at);
     r->took = true;
     return data;
 }
 
-static inline uint32_t next_of(source *s) {
+#define INLINE static inline __attribute__((always_inline))
+
+INLINE uint32_t next_of(source *s, bool wide) {
     if (!s->from) return s->value;
-    uint32_t value = load(s->from, s->words);
+    uint32_t value = load(s->from, wide ? 2 : s->words);
     s->from += s->step;
     return value;
 }
 
 static inline uint32_t element(run *r, operation *o, uint32_t data) {
-    uint32_t a = o->reads && o->first ? data : next_of(&o->a), b = o->reads && !o->first ? data : next_of(&o->b);
+    uint32_t a = o->reads && o->first ? data : next_of(&o->a, false);
+    uint32_t b = o->reads && !o->first ? data : next_of(&o->b, false);
     uint32_t value = compute(r, o->v, a, b);
     o->v->position++;
     o->left--;
@@ -164,11 +159,11 @@ static inline void note(core_vop *v, core_wait what, uint8_t on, uint64_t at) {
     v->wait_on = on;
 }
 
-#define INLINE static inline __attribute__((always_inline))
-typedef enum { ANY_OP, MOVES, ADDS } op_class;
+typedef enum { ANY_OP, MOVES, MOVES32, ADDS } op_class;
+INLINE bool wide(op_class class) { return class == MOVES32 || class == ADDS; } /* all operands have 32 bits */
 
 INLINE uint32_t compute_as(const run *r, core_vop *v, uint32_t a, uint32_t b, op_class class) {
-    if (class == MOVES) return b;
+    if (class == MOVES || class == MOVES32) return b;
     if (class == ADDS) return s_bits(f32_from_bits(a) + f32_from_bits(b));
     return compute(r, v, a, b);
 }
@@ -190,13 +185,14 @@ INLINE void went(progress *p, uint64_t at, uint32_t cycles) {
 }
 
 INLINE uint32_t value_of(const run *r, operation *o, uint32_t data, op_class class, bool reads) {
-    uint32_t a = reads && o->first ? data : next_of(&o->a), b = reads && !o->first ? data : next_of(&o->b);
+    uint32_t a = class == MOVES32 ? 0 : reads && o->first ? data : next_of(&o->a, wide(class));
+    uint32_t b = reads && !o->first ? data : next_of(&o->b, wide(class));
     return compute_as(r, o->v, a, b, class);
 }
 
-INLINE void store(operation *o, uint32_t value) {
+INLINE void store(operation *o, uint32_t value, bool wide) {
     o->to[0] = (uint16_t)value;
-    if (o->v->d.words == 2) o->to[1] = (uint16_t)(value >> 16);
+    if (wide || o->v->d.words == 2) o->to[1] = (uint16_t)(value >> 16);
     o->to += o->to_step;
 }
 
@@ -221,7 +217,7 @@ INLINE pipe_wavelet *line_ring(const line *l, uint32_t i) { return &l->ring[i & 
 
 /* No wavelet in it can get a time from the end of the run on: what it waits for happens within a window. */
 INLINE bool far_from_end(const run *r, const pipe *p) {
-    return p->single && r->m->pipes->limit - r->now > 2 * PIPE_AHEAD_CYCLES + 8 * (p->lag + p->room);
+    return p && p->single && r->m->pipes->limit - r->now > 2 * PIPE_AHEAD_CYCLES + 8 * (p->lag + p->room);
 }
 
 INLINE uint64_t line_arrives(const run *r, line *l) {
@@ -280,12 +276,11 @@ INLINE void line_done(const line *l) {
 INLINE void known(road *w, operation *o, progress *p, op_class class, bool reads, bool sends) {
     run *r = w->r;
     core_vop *v = o->v;
-    if (p->busy_until > p->t || (reads && (!w->source || r->in->queue->count || !far_from_end(r, w->source))) ||
-        (sends && !far_from_end(r, r->out)))
-        return;
+    if (p->busy_until > p->t || (reads && !far_from_end(r, w->source)) || (sends && !far_from_end(r, r->out))) return;
     const uint64_t last = w->last, begin = v->wait ? v->wait_since : p->t;
-    const uint32_t mask = (o->first ? v->s0.words : v->s1.words) == 2 ? UINT32_MAX : 0xffff,
-                   keep = v->d.words == 1 ? 0xffff : UINT32_MAX, add = v->d.words == 1 ? v->index : 0,
+    const uint32_t mask = wide(class) || (o->first ? v->s0.words : v->s1.words) == 2 ? UINT32_MAX : 0xffff,
+                   keep = wide(class) || v->d.words == 2 ? UINT32_MAX : 0xffff,
+                   add = wide(class) || v->d.words == 2 ? 0 : v->index,
                    cycles = v->cycles, out_cycles = r->m->cores->out_cycles, ramp = reads ? r->in->ramp : 0,
                    out_slots = sends ? r->out->slots : 0;
     line in = reads ? line_of(w->source) : (line){0}, out = sends ? line_of(r->out) : (line){0};
@@ -312,7 +307,7 @@ INLINE void known(road *w, operation *o, progress *p, op_class class, bool reads
         if (reads) in.took[in.taken++ % PIPE_QUEUE] = at;
         uint32_t value = value_of(r, &e, data, class, reads);
         if (sends) line_push(r, &out, (value & keep) | add, at + out_cycles);
-        else store(&e, value);
+        else store(&e, value, wide(class));
         since = t = at + cycles;
     }
     uint32_t moved = p->left - left;
@@ -374,7 +369,7 @@ INLINE stream_result alone_as(road *w, operation *o, op_class class, bool reads,
         }
         uint32_t value = value_of(r, o, reads ? take(w, at) & mask : 0, class, reads);
         if (sends) pipe_push(r->m, r->out, v->d.words == 1 ? (value & 0xffff) | v->index : value, at + out);
-        else store(o, value);
+        else store(o, value, wide(class));
         if (v->wait && !o->thread)
             c->n[v->wait == CORE_WAIT_OUTPUT ? CORE_N_output_wait_cycles : CORE_N_input_wait_cycles] +=
                 at - v->wait_since;
@@ -401,6 +396,7 @@ INLINE stream_result alone_as(road *w, operation *o, op_class class, bool reads,
     }
 ALONE(any, ANY_OP)
 ALONE(moves, MOVES)
+ALONE(moves32, MOVES32)
 ALONE(adds, ADDS)
 
 /* An operation that has begun and is the only one. */
@@ -408,9 +404,9 @@ static stream_result alone(road *w) {
     operation *o = &w->op[0];
     switch (o->v->op) {
     case ISA_D_MOV16:
+    case ISA_D_FMOVH: return alone_moves(w, o);
     case ISA_D_MOV32:
-    case ISA_D_FMOVH:
-    case ISA_D_FMOVS: return alone_moves(w, o);
+    case ISA_D_FMOVS: return alone_moves32(w, o);
     case ISA_D_FADDS: return alone_adds(w, o);
     default: return alone_any(w, o);
     }
@@ -455,10 +451,133 @@ static stream_result nobody(road *w, const turn *a, const turn *b) {
     return STREAM_WAIT;
 }
 
+/* ---- the same where pipes are lines ---- */
+
+/* One of the two while both are under way. */
+typedef struct {
+    operation o;
+    uint64_t at, bound; /* as in a turn */
+    uint32_t mask;
+} side;
+
+INLINE side side_of(const operation *o) {
+    bool in16 = o->reads && (o->first ? o->v->s0.words : o->v->s1.words) == 1;
+    return (side){.o = *o, .mask = in16 ? 0xffff : UINT32_MAX};
+}
+
+INLINE void find_arrival(run *r, line *in, side *s) {
+    uint64_t t = line_next(r, in);
+    s->at = t == PIPE_UNKNOWN ? t : t + in->c->ramp;
+    if (t != PIPE_UNKNOWN || s->bound) return;
+    line_done(in);
+    s->bound = later(pipe_arrival_bound(r->m, in->c, r->now), r->now + 1);
+}
+
+INLINE void find_room(run *r, const line *out, side *s) {
+    uint32_t before = out->pushed - out->p->slots;
+    s->at = before == out->entered ? PIPE_UNKNOWN : line_ring(out, before)->enter;
+    if (s->at == PIPE_UNKNOWN && !s->bound) s->bound = later(pipe_room_bound(r->m, out->p, r->now), r->now + 1);
+}
+
+INLINE void side_waits(const side *s, uint64_t t) {
+    const turn a = {.o = (operation *)(uintptr_t)&s->o};
+    note_turn(&a, t);
+}
+
+INLINE void side_moves(run *r, line *in, line *out, side *s, uint64_t t) {
+    operation *o = &s->o;
+    core_vop *v = o->v;
+    core *c = r->c;
+    if (o->reads) {
+        uint32_t data = line_ring(in, in->taken)->data & s->mask;
+        in->took[in->taken++ % PIPE_QUEUE] = t;
+        store(o, value_of(r, o, data, ANY_OP, true), false);
+    } else {
+        uint32_t value = value_of(r, o, 0, ANY_OP, false);
+        line_push(r, out, v->d.words == 1 ? (value & 0xffff) | v->index : value, t + r->m->cores->out_cycles);
+    }
+    o->left--;
+    if (v->wait && !o->thread)
+        c->n[v->wait == CORE_WAIT_OUTPUT ? CORE_N_output_wait_cycles : CORE_N_input_wait_cycles] += t - v->wait_since;
+    v->wait = CORE_WAIT_NONE;
+}
+
+INLINE void side_done(const side *s, operation *o) {
+    uint32_t moved = o->left - s->o.left;
+    o->v->position += moved;
+    if (moved) o->v->step_cycles = o->v->cycles;
+    *o = s->o;
+}
+
+/* As two(). OTHER: not possible, nothing was done. */
+static stream_result two_lines(road *w) {
+    run *r = w->r;
+    core *c = r->c;
+    if (!far_from_end(r, w->source) || !far_from_end(r, r->out)) return STREAM_OTHER;
+    const uint64_t last = w->last;
+    line in = line_of(w->source), out = line_of(r->out);
+    side low = side_of(&w->op[0]), high = side_of(&w->op[1]);
+    side *reader = low.o.reads ? &low : &high, *sender = low.o.reads ? &high : &low;
+    uint64_t t = r->t, busy = 0, busy_until = c->busy_until;
+    bool above = c->last_thread >= low.o.thread && c->last_thread < high.o.thread;
+    int rank = (int)low.o.v->rank - (int)high.o.v->rank;
+    stream_result ok = STREAM_MOVED;
+    find_arrival(r, &in, reader);
+    find_room(r, &out, sender);
+    while (t <= last) {
+        if (t == c->datapath_free) r->done = t;
+        bool high_first = rank ? rank < 0 : above;
+        side *first = high_first ? &high : &low, *other = high_first ? &low : &high, *it = first;
+        ok = STREAM_STOP;
+        if (!first->o.left) break;
+        if (first->at > t) {
+            side_waits(first, t);
+            if (!other->o.left) break;
+            it = other;
+            if (other->at > t) {
+                side_waits(other, t);
+                uint64_t soonest = first->at < other->at ? first->at : other->at;
+                bool doubt = (first->at == PIPE_UNKNOWN && first->bound < soonest) ||
+                             (other->at == PIPE_UNKNOWN && other->bound < soonest);
+                ok = STREAM_WAIT;
+                if (soonest > last || doubt) break;
+                ok = STREAM_MOVED;
+                t = soonest;
+                continue;
+            }
+            if (first->at == PIPE_UNKNOWN && t >= first->bound) break;
+        }
+        ok = STREAM_MOVED;
+        side_moves(r, &in, &out, it, t);
+        if (it->o.reads) find_arrival(r, &in, it);
+        else find_room(r, &out, it);
+        above = it == &low;
+        r->done = t;
+        uint64_t end = t + it->o.v->cycles;
+        if (end > busy_until) busy += end - later(t, busy_until), busy_until = end;
+        c->datapath_free = t = end;
+        c->last_thread = it->o.thread;
+    }
+    if (in.taken != in.c->taken) r->took = true;
+    line_done(&in);
+    line_done(&out);
+    side_done(&low, &w->op[0]);
+    side_done(&high, &w->op[1]);
+    c->n[CORE_N_busy_cycles] += busy;
+    c->busy_until = busy_until;
+    r->t = t;
+    r->soonest = UINT64_MAX;
+    if (ok != STREAM_WAIT) return ok;
+    turn a = {.o = &w->op[0], .at = low.at}, b = {.o = &w->op[1], .at = high.at};
+    return nobody(w, &a, &b);
+}
+
 /* As go(), over and over. */
 static stream_result two(road *w) {
     run *r = w->r;
     core *c = r->c;
+    stream_result lines = two_lines(w);
+    if (lines != STREAM_OTHER) return lines;
     turn low = {.o = &w->op[0]}, high = {.o = &w->op[1]};
     find_turn(w, &low);
     find_turn(w, &high);
@@ -548,7 +667,10 @@ stream_result stream_far(run *r, core_vop *pool, uint64_t last) {
         uint32_t k = (uint32_t)__builtin_ctz(set);
         if (!operation_of(&w, &pool[k], k)) return STREAM_OTHER;
     }
-    if (r->in && r->m->pipes->all[r->in->pipe].single) w.source = &r->m->pipes->all[r->in->pipe];
+    if (r->in && r->m->pipes->all[r->in->pipe].single) {
+        w.source = &r->m->pipes->all[r->in->pipe];
+        r->in->queue->count = 0; /* all of it is in the ring */
+    }
     stream_result ok = STREAM_MOVED;
     while (ok == STREAM_MOVED && r->t <= last) {
         if (r->t == r->c->datapath_free) r->done = r->t;

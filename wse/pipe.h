@@ -210,7 +210,7 @@ static inline pipe_copy *pipe_to(const wse *m, uint32_t pe) {
 }
 
 static inline void pipe_fill_to(const wse *m, uint32_t pe) {
-    const pipe_copy *c = pipe_to(m, pe);
+    const pipe_copy *c = m->pipes ? pipe_to(m, pe) : NULL;
     if (c) pipe_fill(m, c);
 }
 
