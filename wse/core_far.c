@@ -105,7 +105,7 @@ static inline uint32_t take(road *w, uint64_t at) {
     pipe_copy *c = r->in;
     const wse_queue *q = c->queue;
     uint32_t data = w->source ? pipe_ring(w->source, c->taken)->data : q->e[q->head].data;
-    pipe_taken(c, at);
+    pipe_taken(r->m, c, at);
     r->took = true;
     return data;
 }
@@ -204,14 +204,13 @@ typedef struct {
     pipe *p;
     pipe_copy *c;
     pipe_wavelet *ring;
-    uint64_t *took;
     uint32_t mask, lag, slots; /* of the queue at its end */
     uint32_t pushed, entered, given, taken;
 } line;
 
 INLINE line line_of(pipe *p) {
     pipe_copy *c = p->first_copy;
-    return (line){p, c, p->ring, c->took, p->mask, p->lag, c->slots, p->pushed, p->entered, c->given, c->taken};
+    return (line){p, c, p->ring, p->mask, p->lag, c->slots, p->pushed, p->entered, c->given, c->taken};
 }
 INLINE pipe_wavelet *line_ring(const line *l, uint32_t i) { return &l->ring[i & l->mask]; }
 
@@ -224,7 +223,7 @@ INLINE uint64_t line_arrives(const run *r, line *l) {
     uint32_t i = l->given++;
     pipe_wavelet *w = line_ring(l, i);
     uint64_t free_way = w->enter + l->lag, t = later(free_way, line_ring(l, i - 1)->arrive + 1);
-    pipe_at_least(&t, l->took[(i - l->slots) % PIPE_QUEUE] + 1);
+    pipe_at_least(&t, line_ring(l, i - l->slots)->took + 1);
     w->arrive = t;
     if (t != free_way) pipe_stalled(r->m, l->p, i);
     return t;
@@ -304,7 +303,7 @@ INLINE void known(road *w, operation *o, progress *p, op_class class, bool reads
         if (at > last) break;
         if (output) waits_out += at - since, output = false;
         uint32_t data = reads ? line_ring(&in, in.taken)->data & mask : 0;
-        if (reads) in.took[in.taken++ % PIPE_QUEUE] = at;
+        if (reads) line_ring(&in, in.taken++)->took = at;
         uint32_t value = value_of(r, &e, data, class, reads);
         if (sends) line_push(r, &out, (value & keep) | add, at + out_cycles);
         else store(&e, value, wide(class));
@@ -489,8 +488,9 @@ INLINE void side_moves(run *r, line *in, line *out, side *s, uint64_t t) {
     core_vop *v = o->v;
     core *c = r->c;
     if (o->reads) {
-        uint32_t data = line_ring(in, in->taken)->data & s->mask;
-        in->took[in->taken++ % PIPE_QUEUE] = t;
+        pipe_wavelet *w = line_ring(in, in->taken++);
+        uint32_t data = w->data & s->mask;
+        w->took = t;
         store(o, value_of(r, o, data, ANY_OP, true), false);
     } else {
         uint32_t value = value_of(r, o, 0, ANY_OP, false);

@@ -83,7 +83,7 @@ static inline stream_result ready(run *r, core_vop *v, uint32_t n, uint32_t data
 static inline void take(run *r, uint32_t place, uint32_t slots, uint32_t port) {
     wse_queue *q = queue_at(r, place);
     if (r->in && q == r->in->queue) {
-        pipe_taken(r->in, r->t);
+        pipe_taken(r->m, r->in, r->t);
         r->took = true;
         return;
     }

@@ -56,6 +56,7 @@ typedef struct {
 
 typedef struct {
     uint64_t enter, arrive; /* enter of one in the queue: when it may */
+    uint64_t took;          /* when the core took it; where several get copies, that is with each */
     uint32_t data, spare;
 } pipe_wavelet;
 
@@ -121,7 +122,7 @@ static inline uint64_t pipe_arrives(const pipe *p, const pipe_copy *c) {
     uint32_t i = c->given;
     uint64_t t = pipe_ring(p, i)->enter + p->lag;
     pipe_at_least(&t, pipe_ring(p, i - 1)->arrive + 1);
-    pipe_at_least(&t, c->took[(i - c->slots) % PIPE_QUEUE] + 1);
+    pipe_at_least(&t, pipe_ring(p, i - c->slots)->took + 1);
     return t;
 }
 /* Tells the core of a wavelet that arrives at t, where it waits for one. quiet: PE not to wake. */
@@ -150,9 +151,12 @@ static inline void pipe_fill(const wse *m, const pipe_copy *c) {
         pipe_put(c, pipe_ring(p, i)->data, pipe_ring(p, i)->arrive);
 }
 /* The core has taken the next one at t. It may be in the queue or not. */
-static inline void pipe_taken(pipe_copy *c, uint64_t t) {
+static inline void pipe_taken(const wse *m, pipe_copy *c, uint64_t t) {
+    const pipe *p = &m->pipes->all[c->pipe];
     wse_queue *q = c->queue;
-    c->took[c->taken++ % PIPE_QUEUE] = t;
+    uint32_t i = c->taken++;
+    if (p->single) pipe_ring(p, i)->took = t;
+    else c->took[i % PIPE_QUEUE] = t;
     if (!q->count) return;
     q->head = (uint16_t)(q->head + 1u == c->slots ? 0 : q->head + 1);
     q->count--;

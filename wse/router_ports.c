@@ -128,17 +128,17 @@ void fabric_in_pop(wse *m, uint32_t pe, uint32_t port, uint64_t now) {
     uint32_t slots = f->shapes[r->shape].in_slots[port];
     bool was_full = q->count == slots;
     r->controls = (uint16_t)(r->controls - q->e[q->head].control);
-    q->head = (uint16_t)(q->head + 1u == slots ? 0 : q->head + 1);
-    q->count--;
     band *b = band_of(m, pe);
     happened(b, now);
     pipe_copy *c = pipe_to(m, pe);
     if (c && c->port == port) {
-        c->took[c->taken++ % PIPE_QUEUE] = now;
+        pipe_taken(m, c, now);
         pipe_took(m, c, false);
         pipe_fill(m, c);
         return;
     }
+    q->head = (uint16_t)(q->head + 1u == slots ? 0 : q->head + 1);
+    q->count--;
     if (was_full) fabric_in_freed(m, pe, port, now);
 }
 
