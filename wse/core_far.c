@@ -15,7 +15,7 @@ typedef struct {
 
 typedef struct {
     core_vop *v;
-    source a, b;
+    source a, b; /* of an operation that reads: a is what it does not read */
     uint16_t *to;
     int32_t to_step;
     uint32_t left; /* elements before the last, which is not for us */
@@ -41,12 +41,12 @@ static bool operation_of(road *w, core_vop *v, uint32_t thread) {
     uint32_t left = v->length - v->position - 1, most = (uint32_t)(w->last - r->now + 1) * (v->stream.pairs ? 2 : 1);
     if (v->stream.pairs && (v->position & 1)) return false;
     uint32_t n = left < most ? left : most;
-    if (n &&
+    if (n && !v->stream.inside &&
         (!both_ends_inside(r, v, &v->s0, n) || !both_ends_inside(r, v, &v->s1, n) || !both_ends_inside(r, v, &v->d, n)))
         return false;
     bool first = v->stream.s0 != FABRIC_NO_QUEUE;
     w->op[w->count++] = (operation){.v = v,
-                                    .a = source_of(r, v, &v->s0),
+                                    .a = source_of(r, v, first ? &v->s1 : &v->s0),
                                     .b = source_of(r, v, &v->s1),
                                     .to = v->d.kind == ISA_MEM1D ? word_at(r, &v->d, v->position) : NULL,
                                     .to_step = v->d.stride * v->d.words,
@@ -120,9 +120,8 @@ INLINE uint32_t next_of(source *s, bool wide) {
 }
 
 static inline uint32_t element(run *r, operation *o, uint32_t data) {
-    uint32_t a = o->reads && o->first ? data : next_of(&o->a, false);
-    uint32_t b = o->reads && !o->first ? data : next_of(&o->b, false);
-    uint32_t value = compute(r, o->v, a, b);
+    uint32_t a = next_of(&o->a, false), b = o->reads ? data : next_of(&o->b, false);
+    uint32_t value = o->first ? compute(r, o->v, b, a) : compute(r, o->v, a, b);
     o->v->position++;
     o->left--;
     if (!o->to) return value;
@@ -185,9 +184,9 @@ INLINE void went(progress *p, uint64_t at, uint32_t cycles) {
 }
 
 INLINE uint32_t value_of(const run *r, operation *o, uint32_t data, op_class class, bool reads) {
-    uint32_t a = class == MOVES32 ? 0 : reads && o->first ? data : next_of(&o->a, wide(class));
-    uint32_t b = reads && !o->first ? data : next_of(&o->b, wide(class));
-    return compute_as(r, o->v, a, b, class);
+    uint32_t a = class == MOVES32 ? 0 : next_of(&o->a, wide(class)), b = reads ? data : next_of(&o->b, wide(class));
+    bool swapped = class == ANY_OP && o->first; /* a sum is the same */
+    return swapped ? compute_as(r, o->v, b, a, class) : compute_as(r, o->v, a, b, class);
 }
 
 INLINE void store(operation *o, uint32_t value, bool wide) {

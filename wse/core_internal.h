@@ -93,6 +93,7 @@ typedef struct {
     uint16_t s0_slots, s1_slots, d_slots;
     uint8_t color;
     bool fits, pairs;
+    bool inside; /* all elements that are in memory lie there */
 } core_stream;
 
 /* A vector operation. */

@@ -25,6 +25,10 @@ void stream_prepare(const wse *m, uint32_t pe, core_vop *v) {
     if (!ring_of_source(m, pe, &v->s0, &s->s0, &s->s0_slots) || !ring_of_source(m, pe, &v->s1, &s->s1, &s->s1_slots))
         return;
     if (v->d.kind == ISA_FABOUT) s->d = fabric_out_ring(m, pe, v->d.queue, &s->color, &s->d_slots);
+    const core_operand *all[] = {&v->d, &v->s0, &v->s1};
+    s->inside = v->length != UINT32_MAX;
+    for (int k = 0; k < 3; k++)
+        if (all[k]->kind == ISA_MEM1D) s->inside = s->inside && operand_inside(wse_program(m, pe), all[k], 0, v->length);
     s->fits = v->d.kind == ISA_MEM1D || s->d != FABRIC_NO_QUEUE;
 }
 
