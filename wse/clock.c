@@ -19,6 +19,7 @@
 enum {
     VISITS_PER_THREAD = 256, /* below this a barrier costs more than the other threads save */
     APART_CYCLES = 4096,
+    ALONE_CYCLES = 128, /* the same while one thread is enough */
     BAND_PES = 256, /* some 4 KB each */
 };
 
@@ -342,10 +343,11 @@ static void run_band(band *b, uint64_t from, uint64_t end, uint32_t parity) {
 static void run_bands_apart(void *arg, int thread, int threads) {
     wse *m = arg;
     clockwork *c = m->clock;
+    const uint64_t window = threads < (int)c->thread_count ? ALONE_CYCLES : APART_CYCLES;
     uint64_t from = m->cycle, end;
     uint32_t parity = 0, drawn = 0;
     for (bool go = true; go; from = end, parity ^= 1) {
-        end = c->until - from > APART_CYCLES ? from + APART_CYCLES : c->until;
+        end = c->until - from > window ? from + window : c->until;
         for (uint32_t i; (i = atomic_fetch_add_explicit(&c->next, 1, memory_order_relaxed) - drawn) < c->count;)
             run_band(&c->bands[i], from, end, parity);
         drawn += c->count + (uint32_t)threads; /* each thread draws one in vain */
@@ -357,22 +359,33 @@ static void run_bands_apart(void *arg, int thread, int threads) {
             if (c->bands[i].said[parity].after > after) after = c->bands[i].said[parity].after;
             stop |= c->bands[i].said[parity].stop;
         }
-        go = end < c->until && !stop && visits >= (threads > 1 ? worth_threads(m) : 1);
+        go = end < c->until && !stop && (threads > 1 ? visits >= worth_threads(m) : visits && !c->threads);
         if (thread == 0) m->cycle = stop ? m->fault_cycle + 1 : after; /* after that it may be quiet */
     }
 }
 
-static uint64_t run_serial(wse *m, uint64_t now) {
+static void run_serial(wse *m, uint64_t now) {
     clockwork *c = m->clock;
-    uint64_t visits = 0;
-    for (uint32_t i = 0; i < c->count; i++) {
-        band *b = &c->bands[i];
-        if (c->apart && band_next(b, now) != now) continue;
-        band_cycle(b, now);
-        visits += b->visits;
-    }
+    for (uint32_t i = 0; i < c->count; i++)
+        if (!c->apart || band_next(&c->bands[i], now) == now) band_cycle(&c->bands[i], now);
     m->cycle = now + 1;
-    return visits;
+}
+
+/* Visits that are due at a cycle. */
+static uint64_t due(const clockwork *c, uint64_t now) {
+    uint64_t n = 0;
+    uint32_t slot = (uint32_t)now & (WHEEL_SLOTS - 1);
+    for (uint32_t i = 0; i < c->count; i++) {
+        const band *b = &c->bands[i];
+        const wheel *wheels[] = {&b->routers, &b->cores};
+        n += b->rows_awake;
+        for (uint32_t k = 0; k < 2; k++) {
+            const wheel *w = wheels[k];
+            if (!(w->occupied[slot >> 6] >> (slot & 63) & 1)) continue;
+            for (uint32_t j = 0; j < w->words; j++) n += (uint32_t)__builtin_popcountll(w->bits[(size_t)slot * w->words + j]);
+        }
+    }
+    return n;
 }
 
 /* May bands run alone for a while? Nobody looks on, prints or waits for a stream. */
@@ -442,17 +455,14 @@ wse_stop wse_run(wse *m, uint64_t until_cycle, bool stop_for_streams) {
         if (next >= until_cycle) break;
         m->cycle = next;
         if (m->debug && !debug_cycle(m)) continue;
-        uint64_t visits = run_serial(m, next);
+        bool apart = c->count > 1 && may_run_apart(m);
+        bool threads = c->threads && !m->debug && due(c, next) >= (apart ? 2 * c->thread_count : worth_threads(m));
+        atomic_store(&c->next, 0);
+        if (threads) pool_run(c->threads, apart ? run_bands_apart : run_bands, m);
+        else if (apart) run_bands_apart(m, 0, 1);
+        else run_serial(m, next);
         core_flush_logs(m);
         if (m->debug) debug_cycle_done(m);
-        bool stop = m->fault[0] || (stop_for_streams && any_stream_done(c)) || m->cycle >= until_cycle;
-        bool apart = c->count > 1 && may_run_apart(m);
-        if (!stop && (c->threads || apart) && visits >= (apart ? c->thread_count : worth_threads(m))) {
-            atomic_store(&c->next, 0);
-            if (c->threads) pool_run(c->threads, apart ? run_bands_apart : run_bands, m);
-            else run_bands_apart(m, 0, 1);
-            core_flush_logs(m);
-        }
         if (stop_for_streams && any_stream_done(c)) return leave(m, m->fault[0] ? WSE_FAULT : WSE_STREAMS);
     }
     if (m->fault[0]) return leave(m, WSE_FAULT);
