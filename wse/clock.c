@@ -8,7 +8,7 @@
  * BAND_PES allows: what a band's PEs touch then stays in the host's caches while the band runs APART_CYCLES alone, and
  * threads take the next band that nobody has run. After a fault the bands stand at different cycles.
  *
- * Otherwise there is one band per thread. A cycle of a band needs only what its neighbours did in earlier cycles
+ * Otherwise there are a few bands per thread. A cycle of a band needs only what its neighbours did in earlier cycles
  * (fabric_internal.h), so one barrier per cycle is enough. Few visits in a cycle do not pay for a barrier: then one
  * thread runs all bands, with the same result. */
 #include "base/rng.h"
@@ -21,6 +21,7 @@ enum {
     APART_CYCLES = 4096,
     ALONE_CYCLES = 128, /* the same while one thread is enough */
     BAND_PES = 256, /* some 4 KB each */
+    BANDS_PER_THREAD = 4, /* of those that see each other: processors of a shared machine are not equally fast */
 };
 
 /* The hostile order also wants threads where they do not pay. */
@@ -55,6 +56,9 @@ static bool band_new(clockwork *c, band *b, wse *m, uint32_t y0, uint32_t y1) {
     return ok && b->far;
 }
 
+/* Recorders keep sums by band, and everybody goes in step. */
+static bool looked_at(const wse *m) { return m->looked_at || m->options.trace || m->options.profile; }
+
 /* Rows after which a band may end: `edges` gets where those bands end that are as small as they may be. */
 static uint32_t edges_apart(const wse *m, uint16_t *edges) {
     uint32_t n = 0, begin = 0, widest = 0, threads = m->clock->thread_count;
@@ -65,12 +69,12 @@ static uint32_t edges_apart(const wse *m, uint16_t *edges) {
         begin = y;
     }
     bool shared_out = threads == 1 || (n >= threads && widest <= (m->height + threads - 1) / threads);
-    bool looked_at = m->looked_at || m->options.trace || m->options.profile;
-    return shared_out && !looked_at ? n : 0;
+    return shared_out && !looked_at(m) ? n : 0;
 }
 
 static uint32_t edges_even(const wse *m, uint16_t *edges) {
-    uint32_t n = m->clock->thread_count;
+    uint32_t threads = m->clock->thread_count, n = threads == 1 || looked_at(m) ? threads : BANDS_PER_THREAD * threads;
+    if (n > m->height) n = m->height;
     for (uint32_t i = 0; i < n; i++) edges[i] = (uint16_t)((uint64_t)m->height * (i + 1) / n);
     return n;
 }
@@ -91,6 +95,7 @@ bool clock_new(wse *m, diag *d) {
     bool ok = edges && c->bands && c->band_of_row;
     for (uint32_t i = 0; ok && i < c->count; i++) ok = band_new(c, &c->bands[i], m, i ? edges[i - 1] : 0, edges[i]);
     mem_free(edges);
+    ok = (c->deals = mem_alloc_n(c->thread_count, sizeof *c->deals)) && ok;
     if (!ok) return diag_oom(d, "clock");
     return c->thread_count == 1 || (c->threads = pool_new((int)c->thread_count, d));
 }
@@ -113,6 +118,7 @@ void clock_free(wse *m) {
     for (uint32_t i = 0; c->bands && i < c->count; i++) band_free(&c->bands[i]);
     mem_free(c->bands);
     mem_free(c->band_of_row);
+    mem_free(c->deals);
     mem_free(c);
     m->clock = NULL;
 }
@@ -288,13 +294,23 @@ static uint64_t clock_next(const clockwork *c, uint64_t from) {
     return next;
 }
 
-typedef struct {
-    uint32_t first, end;
-} share;
+/* The next band for a thread in a step of this parity: one of its own, or else of another thread's. */
+static band *next_band(clockwork *c, int thread, int threads, uint32_t parity) {
+    for (int k = 0; k < threads; k++) {
+        int t = (thread + k) % threads;
+        uint32_t first = (uint32_t)((uint64_t)c->count * (uint32_t)t / (uint32_t)threads),
+                 end = (uint32_t)((uint64_t)c->count * (uint32_t)(t + 1) / (uint32_t)threads);
+        _Atomic uint32_t *dealt = &c->deals[t].dealt[parity];
+        if (atomic_load_explicit(dealt, memory_order_relaxed) >= end - first) continue;
+        uint32_t i = first + atomic_fetch_add_explicit(dealt, 1, memory_order_relaxed);
+        if (i < end) return &c->bands[i];
+    }
+    return NULL;
+}
 
-static share share_of(const clockwork *c, int thread) {
-    uint32_t t = (uint32_t)thread;
-    return (share){c->count * t / c->thread_count, c->count * (t + 1) / c->thread_count};
+/* Behind a barrier: nobody draws with this parity before the next one. */
+static void deal_again(clockwork *c, int thread, uint32_t parity) {
+    atomic_store_explicit(&c->deals[thread].dealt[parity], 0, memory_order_relaxed);
 }
 
 /* Bands side by side, cycle by cycle, while there is enough to do. All threads read the same reports and so leave
@@ -302,17 +318,15 @@ static share share_of(const clockwork *c, int thread) {
 static void run_bands(void *arg, int thread, int threads) {
     wse *m = arg;
     clockwork *c = m->clock;
-    share mine = share_of(c, thread);
     uint64_t now = m->cycle;
-    (void)threads;
     for (bool go = true; go; now++) {
-        for (uint32_t i = mine.first; i < mine.end; i++) {
-            band *b = &c->bands[i];
+        for (band *b; (b = next_band(c, thread, threads, now & 1)) != NULL;) {
             band_cycle(b, now);
             b->said[now & 1].visits = b->visits + b->rows_awake;
             b->said[now & 1].stop = b->faulted || (b->stream_done && c->stop_for_streams);
         }
         pool_barrier(c->threads);
+        deal_again(c, thread, now & 1);
         uint64_t visits = 0;
         go = now + 1 < c->until;
         for (uint32_t i = 0; i < c->count; i++) {
@@ -345,13 +359,12 @@ static void run_bands_apart(void *arg, int thread, int threads) {
     clockwork *c = m->clock;
     const uint64_t window = threads < (int)c->thread_count ? ALONE_CYCLES : APART_CYCLES;
     uint64_t from = m->cycle, end;
-    uint32_t parity = 0, drawn = 0;
+    uint32_t parity = 0;
     for (bool go = true; go; from = end, parity ^= 1) {
         end = c->until - from > window ? from + window : c->until;
-        for (uint32_t i; (i = atomic_fetch_add_explicit(&c->next, 1, memory_order_relaxed) - drawn) < c->count;)
-            run_band(&c->bands[i], from, end, parity);
-        drawn += c->count + (uint32_t)threads; /* each thread draws one in vain */
+        for (band *b; (b = next_band(c, thread, threads, parity)) != NULL;) run_band(b, from, end, parity);
         if (threads > 1) pool_barrier(c->threads);
+        deal_again(c, thread, parity);
         uint64_t visits = 0, after = from;
         bool stop = false;
         for (uint32_t i = 0; i < c->count; i++) {
@@ -457,7 +470,6 @@ wse_stop wse_run(wse *m, uint64_t until_cycle, bool stop_for_streams) {
         if (m->debug && !debug_cycle(m)) continue;
         bool apart = c->count > 1 && may_run_apart(m);
         bool threads = c->threads && !m->debug && due(c, next) >= (apart ? 2 * c->thread_count : worth_threads(m));
-        atomic_store(&c->next, 0);
         if (threads) pool_run(c->threads, apart ? run_bands_apart : run_bands, m);
         else if (apart) run_bands_apart(m, 0, 1);
         else run_serial(m, next);

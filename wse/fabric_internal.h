@@ -254,7 +254,10 @@ struct clockwork {
     band *bands;
     uint32_t count, thread_count;
     uint16_t *band_of_row;
-    _Atomic uint32_t next; /* of the bands that run apart: the first that no thread has taken, counted over rounds */
+    struct {
+        _Atomic uint32_t dealt[2]; /* of its bands in this step, by parity of the step; two cache lines */
+        uint32_t spare[30];
+    } *deals; /* by thread */
     pool *threads;
     atomic_flag fault_lock;
     uint64_t until;
