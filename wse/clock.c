@@ -19,8 +19,8 @@
 enum {
     VISITS_PER_THREAD = 256, /* below this a barrier costs more than the other threads save */
     APART_CYCLES = 4096,
-    ALONE_CYCLES = 128, /* the same while one thread is enough */
-    BAND_PES = 256, /* some 4 KB each */
+    ALONE_CYCLES = 128,   /* the same while one thread is enough */
+    BAND_PES = 256,       /* some 4 KB each */
     BANDS_PER_THREAD = 4, /* of those that see each other: processors of a shared machine are not equally fast */
 };
 
@@ -68,7 +68,7 @@ static uint32_t edges_apart(const wse *m, uint16_t *edges) {
         edges[n++] = (uint16_t)y;
         begin = y;
     }
-    bool shared_out = threads == 1 || (n >= threads && widest <= (m->height + threads - 1) / threads);
+    bool shared_out = threads == 1 || (n >= threads && (widest - 1) * threads < m->height); /* at most a fair share */
     return shared_out && !looked_at(m) ? n : 0;
 }
 
@@ -395,7 +395,8 @@ static uint64_t due(const clockwork *c, uint64_t now) {
         for (uint32_t k = 0; k < 2; k++) {
             const wheel *w = wheels[k];
             if (!(w->occupied[slot >> 6] >> (slot & 63) & 1)) continue;
-            for (uint32_t j = 0; j < w->words; j++) n += (uint32_t)__builtin_popcountll(w->bits[(size_t)slot * w->words + j]);
+            for (uint32_t j = 0; j < w->words; j++)
+                n += (uint32_t)__builtin_popcountll(w->bits[(size_t)slot * w->words + j]);
         }
     }
     return n;

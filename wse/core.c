@@ -151,8 +151,8 @@ static uint64_t step_main(wse *m, uint32_t pe, core *c, uint64_t now) {
     return c->time > now ? c->time : now + 1;
 }
 
-/* On a busy grid the PEs to the east come next: have the host fetch what their steps touch, each part once the part that
- * leads to it is there. */
+/* On a busy grid the PEs to the east come next: have the host fetch what their steps touch, each part once the part
+ * that leads to it is there. */
 static inline void fetch_ahead(const wse *m, uint32_t pe) {
     const core *c = &m->cores->pe[pe];
     if (pe + 6 >= m->pes) return;

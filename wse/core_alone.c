@@ -31,10 +31,10 @@ INLINE void known(road *w, operation *o, progress *p, op_class class, bool reads
     line in = reads ? line_of(w->source) : (line){0}, out = sends ? line_of(r->out) : (line){0};
     operation e = *o;
     uint32_t left = p->left;
-    uint64_t t = p->t, at = t, since = begin, waits_out = 0;
+    uint64_t t = p->t, since = begin, waits_out = 0;
     bool output = v->wait == CORE_WAIT_OUTPUT;
     for (; left; left--) {
-        at = t;
+        uint64_t at = t;
         if (reads) {
             uint64_t arrive = line_next(r, &in);
             if (arrive == PIPE_UNKNOWN) break;

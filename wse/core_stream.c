@@ -28,7 +28,8 @@ void stream_prepare(const wse *m, uint32_t pe, core_vop *v) {
     const core_operand *all[] = {&v->d, &v->s0, &v->s1};
     s->inside = v->length != UINT32_MAX;
     for (int k = 0; k < 3; k++)
-        if (all[k]->kind == ISA_MEM1D) s->inside = s->inside && operand_inside(wse_program(m, pe), all[k], 0, v->length);
+        if (all[k]->kind == ISA_MEM1D)
+            s->inside = s->inside && operand_inside(wse_program(m, pe), all[k], 0, v->length);
     s->fits = v->d.kind == ISA_MEM1D || s->d != FABRIC_NO_QUEUE;
 }
 

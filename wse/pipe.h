@@ -103,8 +103,8 @@ void pipes_end(wse *m);                   /* hands everything back to the router
 void pipes_last(wse *m);                  /* tells the clock when the last thing happened */
 
 bool pipe_open(wse *m, pipe *p); /* false: something is on the way */
-/* The core has taken wavelets. quiet: it is at work itself and need not be woken. When several cores get copies, these are
- * put into their queues at once, else by pipe_fill. */
+/* The core has taken wavelets. quiet: it is at work itself and need not be woken. When several cores get copies, these
+ * are put into their queues at once, else by pipe_fill. */
 void pipe_took(wse *m, pipe_copy *c, bool quiet);
 void pipe_entered(wse *m, pipe *p, uint64_t t); /* one less in the queue from t on: the sender may wait for that */
 

@@ -141,7 +141,8 @@ static bool fits(const wse *m) {
     return m->image->arch == ISA_WSE3 && f->plain && !f->swaps && f->buffer_capacity <= PIPE_TIMES;
 }
 
-/* Wavelets that are kept: as many as can be on the way and in the queues at both ends, and some that are looked back at. */
+/* Wavelets that are kept: as many as can be on the way and in the queues at both ends, and some that are looked back
+ * at. */
 static uint32_t window(const build *b, uint32_t stages) {
     uint32_t n = PIPE_QUEUE;
     while (n < stages * b->f->buffer_capacity + 2 * PIPE_QUEUE + 2) n *= 2;
