@@ -17,6 +17,7 @@ static const program programs[] = {
     {"tests/csl_bench/scalar.csl", {SIZE(5, 7), {"rounds", 60}}, 3},
     {"tests/csl_bench/vector.csl", {SIZE(4, 6), {"rounds", 9}, {"length", 20}}, 4},
     {"tests/csl_bench/chain.csl", {SIZE(70, 2), {"length", 40}}, 3},
+    {"tests/csl_bench/stream.csl", {SIZE(32, 33), {"rounds", 2}, {"length", 40}}, 4}, /* bands of several rows */
     {"tests/csl/fabric_pair.csl", {{0}}, 0},
     {"tests/csl_bench/line.csl", {SIZE(12, 6), {"rounds", 4}, {"length", 30}, {"kind", 0}}, 5},
     {"tests/csl_bench/line.csl", {SIZE(5, 6), {"rounds", 3}, {"length", 51}, {"kind", 1}}, 5},

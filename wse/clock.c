@@ -62,8 +62,9 @@ static bool looked_at(const wse *m) { return m->looked_at || m->options.trace ||
 /* Rows after which a band may end: `edges` gets where those bands end that are as small as they may be. */
 static uint32_t edges_apart(const wse *m, uint16_t *edges) {
     uint32_t n = 0, begin = 0, widest = 0, threads = m->clock->thread_count;
+    const uint32_t least = m->options.shuffle ? 1 : BAND_PES; /* the hostile order wants many */
     for (uint32_t y = 1; y <= m->height; y++) {
-        if (y < m->height && ((y - begin) * m->width < BAND_PES || !fabric_edge_free(m, y))) continue;
+        if (y < m->height && ((y - begin) * m->width < least || !fabric_edge_free(m, y))) continue;
         if (y - begin > widest) widest = y - begin;
         edges[n++] = (uint16_t)y;
         begin = y;
