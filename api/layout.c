@@ -220,6 +220,7 @@ static isa_image *compile(json_t *o, arena *a, const char *folder, diag *d) {
                            .fp16 = fp16 && !strcmp(fp16, "bf16") ? ISA_BF16 : ISA_F16,
                            .wafer = &wafer};
     char *root = api_root(a, d), *library = root ? path_join(a, root, "lib") : NULL;
+    if (root && !library) diag_oom(d, root);
     if (!library || !api_wafer(&wafer, options.arch, NULL, d)) return NULL;
     options.library = library;
     csl_session *s = csl_session_new(&options, d);

@@ -69,6 +69,7 @@ static bool from_row(audit_peaks *p, arena *a, facts *f, json_t *row, diag *d) {
 static json_t *devices_of(facts *f, arena *a, diag *d) {
     *f = (facts){.src = {.name = "devices.json"}, .d = d, .a = a};
     char *dir = perf_data_dir(a, d), *path = dir ? path_join(a, dir, "devices.json") : NULL;
+    if (dir && !path) diag_oom(d, "a path");
     return path && file_read_all(a, path, FACTS_BYTES_MAX, &f->src.text, d) ? facts_parse(f, "list of devices") : NULL;
 }
 

@@ -122,6 +122,7 @@ int validate_world(cli *c, const validate_world_args *a) {
     char *data = a->dir ? NULL : perf_data_dir(c->memory, c->d);
     const char *dir = a->dir ? a->dir : data ? path_join(c->memory, data, "validation") : NULL;
     perf_validation v;
+    if (data && !dir) diag_oom(c->d, data);
     if (!dir || !perf_validate_dir(&v, c->memory, dir, c->d)) return CLI_FAILED;
     if (a->json) return print_json(&v, c->d) ? CLI_OK : CLI_FAILED;
     double *room = arena_push_n(c->memory, double, v.count + 1);
