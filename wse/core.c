@@ -181,6 +181,7 @@ static inline uint64_t progress(const core *c) {
 
 void core_step(wse *m, uint32_t pe, uint64_t now) {
     core *c = &m->cores->pe[pe];
+    if (!core_settle(m, pe, now)) return;
     if (c->streams && stream_step(m, pe, c, now)) return;
     pipe_fill_to(m, pe);
     uint64_t before = progress(c);

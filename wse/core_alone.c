@@ -70,6 +70,19 @@ INLINE void known(road *w, operation *o, progress *p, op_class class, bool reads
     r->c->n[CORE_N_input_wait_cycles] += t - begin - (uint64_t)moved * cycles - waits_out;
 }
 
+/* What comes next is taken as soon as it is there. Only of use where several cores get copies: a sender to one core
+ * alone goes on as far as buffers reach, and these fill in step. */
+INLINE void promise(road *w, const core_vop *v, const progress *p) {
+    pipe_copy *c = w->r->in;
+    bool near_end = w->r->m->pipes->limit - w->r->now < 2 * PIPE_AHEAD_CYCLES; /* a visit in vain would not be quiet */
+    if (w->source || !v->stream.inside || p->busy_until > p->t || p->t >= w->last || near_end) return;
+    c->settled = c->taken;
+    c->promised = c->taken + p->left;
+    c->every = v->cycles;
+    c->next_take = p->t;
+    c->last_take = w->last;
+}
+
 /* As go() and move(), over and over. What is constant in a call is told apart when compiled. */
 INLINE stream_result alone_as(road *w, operation *o, op_class class, bool reads, bool sends) {
     run *r = w->r;
@@ -96,6 +109,7 @@ INLINE stream_result alone_as(road *w, operation *o, op_class class, bool reads,
             else at = p.t;
             if (at > last) {
                 if (at == PIPE_UNKNOWN) r->in->queue->want = 1;
+                if (at == PIPE_UNKNOWN && !sends) promise(w, v, &p);
                 r->soonest = at;
                 ok = STREAM_WAIT;
                 break;
@@ -155,4 +169,49 @@ stream_result far_alone(road *w) {
     case ISA_D_FADDS: return alone_adds(w, o);
     default: return alone_any(w, o);
     }
+}
+
+/* ---- what was promised ---- */
+
+#define SETTLE(name, class)                                                                                            \
+    static void settle_##name(const run *r, operation *o, const pipe *p, uint32_t i, uint32_t end, uint32_t mask) {    \
+        for (; i != end; i++) store(o, value_of(r, o, pipe_ring(p, i)->data &mask, class, true), wide(class));         \
+    }
+SETTLE(any, ANY_OP)
+SETTLE(moves32, MOVES32)
+SETTLE(adds, ADDS)
+
+static void settle(run *r, pipe_copy *in) {
+    core *c = r->c;
+    uint32_t n = in->taken - in->settled, thread = (uint32_t)__builtin_ctz(threads_running(c));
+    core_vop *v = &r->m->cores->vops[c->vops + thread];
+    road w = {.r = r, .last = r->now + n};
+    far_operation(&w, v, thread);
+    operation *o = &w.op[0];
+    const pipe *p = &r->m->pipes->all[in->pipe];
+    const uint32_t mask = (o->first ? v->s0.words : v->s1.words) == 2 ? UINT32_MAX : 0xffff;
+    if (v->op == ISA_D_FADDS) settle_adds(r, o, p, in->settled, in->taken, mask);
+    else if (v->op == ISA_D_MOV32 || v->op == ISA_D_FMOVS) settle_moves32(r, o, p, in->settled, in->taken, mask);
+    else settle_any(r, o, p, in->settled, in->taken, mask);
+    v->position += n;
+    v->step_cycles = v->cycles;
+    if (!thread) c->n[CORE_N_input_wait_cycles] += in->next_take - v->wait_since - (uint64_t)n * in->every;
+    v->wait = CORE_WAIT_NONE;
+    c->datapath_free = c->busy_until = in->next_take;
+    c->n[CORE_N_busy_cycles] += (uint64_t)n * in->every;
+    c->last_thread = (uint8_t)thread;
+    clock_happened(r->m, r->pe, in->next_take <= r->now ? in->next_take : in->next_take - in->every);
+}
+
+bool core_settle(wse *m, uint32_t pe, uint64_t now) {
+    pipe_copy *in = m->pipes ? pipe_to(m, pe) : NULL;
+    if (!in || in->promised == in->settled) return true;
+    const core *c = &m->cores->pe[pe];
+    bool wanted = in->given != in->taken || c->launch_pending || (c->active >> ISA_TASK_TEARDOWN & 1);
+    if (!wanted && now < in->last_take) return false;
+    run r = {.m = m, .c = &m->cores->pe[pe], .memory = wse_words(m, pe), .queues = m->cores->queues, .pe = pe};
+    r.now = now;
+    if (in->taken != in->settled) settle(&r, in);
+    in->promised = in->settled = in->taken;
+    return true;
 }

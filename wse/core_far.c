@@ -12,7 +12,7 @@ static source source_of(const run *r, const core_vop *v, const core_operand *o) 
     return (source){memory ? word_at(r, o, v->position) : NULL, memory ? o->stride * o->words : 0, o->words, o->value};
 }
 
-static bool operation_of(road *w, core_vop *v, uint32_t thread) {
+bool far_operation(road *w, core_vop *v, uint32_t thread) {
     run *r = w->r;
     uint32_t left = v->length - v->position - 1, most = (uint32_t)(w->last - r->now + 1) * (v->stream.pairs ? 2 : 1);
     if (v->stream.pairs && (v->position & 1)) return false;
@@ -139,7 +139,7 @@ stream_result stream_far(run *r, core_vop *pool, uint64_t last) {
     w.r = r, w.source = NULL, w.last = last, w.count = 0;
     for (uint32_t set = threads_running(r->c); set; set &= set - 1) {
         uint32_t k = (uint32_t)__builtin_ctz(set);
-        if (!operation_of(&w, &pool[k], k)) return STREAM_OTHER;
+        if (!far_operation(&w, &pool[k], k)) return STREAM_OTHER;
     }
     if (r->in && r->m->pipes->all[r->in->pipe].single) {
         w.source = &r->m->pipes->all[r->in->pipe];

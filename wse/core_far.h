@@ -32,6 +32,7 @@ typedef struct {
 
 /* The ways of one operation, and of two of which one reads and the other sends, all begun (core_alone.c, core_two.c).
  * two: OTHER: these pipes are not for it, nothing was done. */
+bool far_operation(road *w, core_vop *v, uint32_t thread); /* adds it; false: it leaves the memory */
 stream_result far_alone(road *w);
 stream_result far_two(road *w);
 

@@ -126,7 +126,7 @@ static inline bool leave(wse *m, band *b, pipe *p, uint32_t k, uint32_t quiet) {
     s->stall += t - ready;
     s->left[i % PIPE_TIMES] = t;
     s->count = i + 1;
-    if (c) {
+    if (c && !pipe_promise(m, p, c, t)) {
         pipe_put(c, pipe_ring(p, i)->data, t);
         pipe_tell(m, c, c->given++ - c->taken, t, quiet);
     }
@@ -283,7 +283,7 @@ static void start(wse *m, pipe *p, uint64_t now) {
         for (int i = 0; i < PIPE_TIMES; i++) s->left[i] = now;
         if (!s->copy) continue;
         pipe_copy *c = &m->pipes->copies[s->copy - 1];
-        c->given = c->given_before = c->taken = PIPE_QUEUE;
+        c->given = c->given_before = c->taken = c->promised = c->settled = PIPE_QUEUE;
         memset(c->took, 0, sizeof c->took);
     }
 }
@@ -397,6 +397,8 @@ void pipes_begin(wse *m, uint64_t until) {
 void pipes_end(wse *m) {
     pipes *s = m->pipes;
     if (!s || !s->on) return;
+    for (uint32_t i = 0; i < s->copy_count; i++)
+        if (s->all[s->copies[i].pipe].open) core_settle(m, s->copies[i].pe, UINT64_MAX);
     for (uint32_t i = 0; i < m->clock->count; i++)
         for (uint32_t k = 0; k < s->opened_count[i]; k++) hand_back(m, opened(m, i, k));
     s->on = false;

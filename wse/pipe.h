@@ -43,6 +43,11 @@ typedef struct {
     uint32_t given, taken;     /* arrived; taken by the core */
     uint32_t given_before;     /* when the run began, or the pipe took over */
     uint64_t took[PIPE_QUEUE]; /* when the core took the wavelet of this number */
+    /* A core that only waits for the next wavelet takes those before `promised` as soon as they come, one in `every`
+     * cycles, from next_take on and until last_take. So their times follow here, and it works on those from `settled`
+     * up to `taken` when it is visited next (core_settle), at last_take at the latest. */
+    uint32_t promised, settled, every;
+    uint64_t next_take, last_take;
 } pipe_copy;
 
 /* A router on the way. `left` is kept when several cores get copies. */
@@ -213,6 +218,21 @@ static inline pipe_copy *pipe_to(const wse *m, uint32_t pe) {
     return s->all[c->pipe].open ? c : NULL;
 }
 
+static inline bool pipe_promise(wse *m, const pipe *p, pipe_copy *c,
+                                uint64_t t) { /* what arrives at t is taken at once */
+    uint32_t i = c->given;
+    if ((int32_t)(c->promised - i) <= 0 || i != c->taken || i - c->settled > p->mask - p->room - 2 * PIPE_QUEUE)
+        return false;
+    uint64_t at = t + c->ramp;
+    pipe_at_least(&at, c->next_take);
+    if (at > c->last_take) return false;
+    if (i == c->settled) pipe_wake(m, c, c->last_take);
+    c->took[i % PIPE_QUEUE] = at;
+    c->given = c->taken = i + 1;
+    c->next_take = at + c->every;
+    return true;
+}
+
 static inline void pipe_fill_to(const wse *m, uint32_t pe) {
     const pipe_copy *c = m->pipes ? pipe_to(m, pe) : NULL;
     if (c) pipe_fill(m, c);
@@ -230,5 +250,8 @@ uint32_t pipe_room(wse *m, pipe *p, uint64_t now);
 bool pipe_empty(wse *m, pipe *p, uint64_t now);
 
 uint64_t core_ahead(const wse *m, uint32_t pe); /* core_stream.c: cycle up to which the core has come */
+/* core_alone.c: does what the core owes, and nothing is promised any more. False: a promise holds, and there is nothing
+ * else to do. */
+bool core_settle(wse *m, uint32_t pe, uint64_t now);
 
 #endif

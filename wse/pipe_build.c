@@ -141,10 +141,12 @@ static bool fits(const wse *m) {
     return m->image->arch == ISA_WSE3 && f->plain && !f->swaps && f->buffer_capacity <= PIPE_TIMES;
 }
 
+enum { OWED = PIPE_AHEAD_CYCLES }; /* wavelets that cores have taken and not worked on yet, some more or less */
+
 /* Wavelets that are kept: as many as can be on the way and in the queues at both ends, and some that are looked back
  * at. */
-static uint32_t window(const build *b, uint32_t stages) {
-    uint32_t n = PIPE_QUEUE;
+static uint32_t window(const build *b, extent e) {
+    uint32_t n = PIPE_QUEUE, stages = e.stages + (e.copies > 1 ? OWED / b->f->buffer_capacity : 0);
     while (n < stages * b->f->buffer_capacity + 2 * PIPE_QUEUE + 2) n *= 2;
     return n;
 }
@@ -163,7 +165,7 @@ static totals count_all(const build *b) {
         t.pipes++;
         t.stages += e.stages;
         t.copies += e.copies;
-        t.wavelets += window(b, e.stages);
+        t.wavelets += window(b, e);
     }
     return t;
 }
@@ -173,7 +175,7 @@ static size_t write_pipe(const build *b, uint32_t pe, uint32_t i, uint32_t numbe
     pipes *s = b->m->pipes;
     const fabric *f = b->f;
     const router *r = &f->routers[pe];
-    uint32_t n = window(b, e.stages);
+    uint32_t n = window(b, e);
     pipe *p = &s->all[s->count];
     *p = (pipe){.first = s->stage_count, .count = e.stages, .pe = pe, .number = (uint8_t)number};
     p->queue = out_queue(f, r, number);
