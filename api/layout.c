@@ -42,7 +42,7 @@ static bool add_empty(csl_session *s, arena *a, const char *folder, uint32_t *in
 /* ---- routes ---- */
 
 static bool read_route(isa_route *r, json_t *o, const char *name, diag *d) {
-    uint32_t color, rx, tx;
+    uint32_t color = 0, rx = 0, tx = 0;
     json_t *positions = list(o, "positions");
     *r = (isa_route){0};
     if (!whole(o, "color", ISA_COLORS, &color, name, d)) return false;
