@@ -394,11 +394,19 @@ void pipes_begin(wse *m, uint64_t until) {
     }
 }
 
+/* Only where several cores get copies is anything promised. */
+static void settle_all(wse *m, const pipe *p) {
+    for (uint32_t k = p->first; k < p->first + p->count && !p->single; k++) {
+        uint32_t copy = m->pipes->stages[k].copy;
+        if (copy) core_settle(m, m->pipes->copies[copy - 1].pe, UINT64_MAX);
+    }
+}
+
 void pipes_end(wse *m) {
     pipes *s = m->pipes;
     if (!s || !s->on) return;
-    for (uint32_t i = 0; i < s->copy_count; i++)
-        if (s->all[s->copies[i].pipe].open) core_settle(m, s->copies[i].pe, UINT64_MAX);
+    for (uint32_t i = 0; i < m->clock->count; i++)
+        for (uint32_t k = 0; k < s->opened_count[i]; k++) settle_all(m, opened(m, i, k));
     for (uint32_t i = 0; i < m->clock->count; i++)
         for (uint32_t k = 0; k < s->opened_count[i]; k++) hand_back(m, opened(m, i, k));
     s->on = false;
