@@ -122,9 +122,8 @@ uint64_t clock_window(const wse *m, uint64_t now) { return m ? now : 0; }
 bool pipe_open(wse *m, pipe *p) { return m && p && false; }
 void pipe_took(wse *m, pipe_copy *c, bool quiet) { assert_true(m && c && quiet && false); }
 void pipe_entered(wse *m, pipe *p, uint64_t t) { assert_true(m && p && t && false); }
-void pipe_push_queue(wse *m, pipe *p, uint32_t data, uint64_t ready) { assert_true(m && p && data && ready && false); }
+void pipe_push(wse *m, pipe *p, uint32_t data, uint64_t ready) { assert_true(m && p && data && ready && false); }
 void pipe_wake(wse *m, const pipe_copy *c, uint64_t cycle) { assert_true(m && c && cycle && false); }
-void pipe_held(wse *m, const pipe *p) { assert_true(m && p && false); }
 void pipe_stalled(wse *m, pipe *p, uint32_t i) { assert_true(m && p && i && false); }
 uint64_t pipe_room_bound(const wse *m, const pipe *p, uint64_t now) { return m && p ? now : 0; }
 uint64_t pipe_arrival_bound(const wse *m, const pipe_copy *c, uint64_t now) { return m && c ? now : 0; }

@@ -7,7 +7,6 @@ static void wake(wse *m, band *b, uint32_t pe, uint64_t cycle) {
     else clock_wake(m, pe, cycle);
 }
 
-void pipe_held(wse *m, const pipe *p) { band_of(m, p->pe)->held = true; }
 void pipe_wake(wse *m, const pipe_copy *c, uint64_t cycle) { wake(m, band_of(m, c->pe), c->pe, cycle); }
 
 /* Is the time before the end of the run? Otherwise the next run goes on from here. */
@@ -177,7 +176,7 @@ void pipe_took(wse *m, pipe_copy *c, bool quiet) {
         }
 }
 
-void pipe_push_queue(wse *m, pipe *p, uint32_t data, uint64_t ready) {
+void pipe_push(wse *m, pipe *p, uint32_t data, uint64_t ready) {
     band *b = band_of(m, p->pe);
     pipe_keep(p, data, ready);
     if (p->single) flow_single(m, b, p, UINT32_MAX);

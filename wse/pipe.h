@@ -31,7 +31,7 @@
 
 #include "wse/machine.h"
 
-enum { PIPE_QUEUE = 8, PIPE_TIMES = 4, PIPE_AHEAD_CYCLES = 200, PIPE_NO_COPY = UINT16_MAX };
+enum { PIPE_QUEUE = 8, PIPE_TIMES = 4, PIPE_AHEAD_CYCLES = 200 };
 #define PIPE_UNKNOWN UINT64_MAX
 
 /* Where a core gets what comes through a pipe. */
@@ -113,8 +113,8 @@ bool pipe_open(wse *m, pipe *p); /* false: something is on the way */
 void pipe_took(wse *m, pipe_copy *c, bool quiet);
 void pipe_entered(wse *m, pipe *p, uint64_t t); /* one less in the queue from t on: the sender may wait for that */
 
-void pipe_push_queue(wse *m, pipe *p, uint32_t data, uint64_t ready); /* the long way of pipe_push */
-void pipe_held(wse *m, const pipe *p);                                /* the next run goes on from here */
+/* One more wavelet, which may enter the router at `ready`. There must be room in the queue. */
+void pipe_push(wse *m, pipe *p, uint32_t data, uint64_t ready);
 void pipe_wake(wse *m, const pipe_copy *c, uint64_t cycle);
 void pipe_stalled(wse *m, pipe *p, uint32_t i); /* wavelet i arrives later than the way takes */
 
@@ -172,31 +172,6 @@ static inline void pipe_keep(pipe *p, uint32_t data, uint64_t ready) {
     w->enter = ready;
     w->data = data; /* not `arrive`: it may still be that of an older one */
 }
-/* One more wavelet, which may enter the router at `ready`. There must be room in the queue. */
-static inline void pipe_push(wse *m, pipe *p, uint32_t data, uint64_t ready) {
-    pipe_copy *c = p->first_copy;
-    uint32_t i = p->entered;
-    uint64_t t = ready;
-    if (!p->single || p->pushed != i || i - c->given >= p->room) {
-        pipe_push_queue(m, p, data, ready);
-        return;
-    }
-    pipe_at_least(&t, pipe_ring(p, i - 1)->enter + 1);
-    pipe_at_least(&t, pipe_ring(p, i - p->room)->arrive + p->count);
-    if (t + p->lag >= m->pipes->limit) {
-        pipe_push_queue(m, p, data, ready);
-        return;
-    }
-    pipe_ring(p, i)->enter = t;
-    pipe_ring(p, i)->data = data;
-    p->pushed = p->entered = i + 1;
-    if (*p->last < t) *p->last = t;
-    if (c->given != i || i - c->taken >= c->slots) return;
-    t = pipe_arrives(p, c);
-    if (t < m->pipes->limit) pipe_arrived(m, p, c, t, UINT32_MAX);
-    else pipe_held(m, p);
-}
-
 /* From when on the queue has room for the next wavelet, or the one `ahead` after it. */
 static inline uint64_t pipe_room_at(const pipe *p, uint32_t ahead) {
     uint32_t number = p->pushed + ahead - p->slots;
