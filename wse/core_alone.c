@@ -129,10 +129,7 @@ INLINE stream_result alone_as(road *w, operation *o, op_class class, bool reads,
         uint32_t value = value_of(r, o, reads ? take(w, at) & mask : 0, class, reads);
         if (sends) pipe_push(r->m, r->out, v->d.words == 1 ? (value & 0xffff) | v->index : value, at + out);
         else store(o, value, wide(class));
-        if (v->wait && !o->thread)
-            c->n[v->wait == CORE_WAIT_OUTPUT ? CORE_N_output_wait_cycles : CORE_N_input_wait_cycles] +=
-                at - v->wait_since;
-        v->wait = CORE_WAIT_NONE;
+        stream_waited(c, v, o->thread, at);
         went(&p, at, v->cycles);
     }
     uint32_t moved = left - p.left;

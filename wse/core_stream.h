@@ -70,12 +70,17 @@ static inline uint32_t compute(const run *r, core_vop *v, uint32_t a, uint32_t b
     return value;
 }
 
-static inline void stream_moved(run *r, core_vop *v, uint32_t thread, uint32_t cycles) {
-    core *c = r->c;
+/* It waits no more. */
+static inline void stream_waited(core *c, core_vop *v, uint32_t thread, uint64_t until) {
     if (v->wait && thread == 0)
         c->n[v->wait == CORE_WAIT_OUTPUT ? CORE_N_output_wait_cycles : CORE_N_input_wait_cycles] +=
-            r->t - v->wait_since;
+            until - v->wait_since;
     v->wait = CORE_WAIT_NONE;
+}
+
+static inline void stream_moved(run *r, core_vop *v, uint32_t thread, uint32_t cycles) {
+    core *c = r->c;
+    stream_waited(c, v, thread, r->t);
     v->step_cycles = v->cycles;
     c->datapath_free = r->t + cycles;
     c->last_thread = (uint8_t)thread;

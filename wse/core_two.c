@@ -36,7 +36,6 @@ INLINE void side_waits(const side *s, uint64_t t) {
 INLINE void side_moves(run *r, line *in, line *out, side *s, uint64_t t) {
     operation *o = &s->o;
     core_vop *v = o->v;
-    core *c = r->c;
     if (o->reads) {
         pipe_wavelet *w = line_ring(in, in->taken++);
         uint32_t data = w->data & s->mask;
@@ -47,9 +46,7 @@ INLINE void side_moves(run *r, line *in, line *out, side *s, uint64_t t) {
         line_push(r, out, v->d.words == 1 ? (value & 0xffff) | v->index : value, t + r->m->cores->out_cycles);
     }
     o->left--;
-    if (v->wait && !o->thread)
-        c->n[v->wait == CORE_WAIT_OUTPUT ? CORE_N_output_wait_cycles : CORE_N_input_wait_cycles] += t - v->wait_since;
-    v->wait = CORE_WAIT_NONE;
+    stream_waited(r->c, v, o->thread, t);
 }
 
 INLINE void side_done(const side *s, operation *o) {
